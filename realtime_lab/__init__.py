@@ -1,0 +1,1 @@
+"""Delivery guarantees on the real Socket.IO stack: see the README."""

@@ -1,0 +1,78 @@
+"""Every error of the package. Each message says what was wrong, what was expected and what to do.
+
+    RealtimeLabError
+        NotConnected         emit() on a bare client while it is disconnected
+        ConnectionRejected   the server answered the handshake with a refusal
+        ConnectTimeout       no connection came up in the stated time
+        ReservedName         an event name that Socket.IO keeps for itself
+        NotSerialisable      data that JSON cannot carry
+        InvalidSetting       an option outside its range
+        AlreadyClosed        an object was used after close()
+        PortInUse            the port that was asked for is taken
+        UnknownFault         a fault, direction or packet that does not exist
+        FaultPending         an exact cut waits for a packet that never came
+        NameTaken            two participants of one lab with the same name
+        NotSettled           the lab did not come to rest in the stated time
+        LabBusy              the lab's own thread did not answer: a handler blocks it
+        LabTrouble           lab.check(): something failed in the background
+"""
+
+
+class RealtimeLabError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class NotConnected(RealtimeLabError, ConnectionError):
+    """The client is not connected, and no guarantee keeps the event for later."""
+
+
+class ConnectionRejected(RealtimeLabError, ConnectionError):
+    """The server refused the connection (CONNECT_ERROR); trying again by itself would not help."""
+
+
+class ConnectTimeout(RealtimeLabError, TimeoutError):
+    """No connection came up in the stated time."""
+
+
+class ReservedName(RealtimeLabError, ValueError):
+    """The event name is reserved by Socket.IO."""
+
+
+class NotSerialisable(RealtimeLabError, TypeError):
+    """The data cannot be written as JSON (bytes are allowed, they travel as attachments)."""
+
+
+class InvalidSetting(RealtimeLabError, ValueError):
+    """An option is outside its range."""
+
+
+class AlreadyClosed(RealtimeLabError, RuntimeError):
+    """The object was closed; make a new one."""
+
+
+class PortInUse(RealtimeLabError, OSError):
+    """The port is taken by another process."""
+
+
+class UnknownFault(RealtimeLabError, ValueError):
+    """There is no such fault, direction or packet."""
+
+
+class FaultPending(RealtimeLabError):
+    """An exact cut is still waiting for its packet."""
+
+
+class NameTaken(RealtimeLabError, ValueError):
+    """The lab already has a participant of this name."""
+
+
+class NotSettled(RealtimeLabError, TimeoutError):
+    """The lab did not come to rest in the stated time."""
+
+
+class LabBusy(RealtimeLabError, TimeoutError):
+    """The lab's thread did not answer in time: some code blocks it."""
+
+
+class LabTrouble(RealtimeLabError):
+    """Something failed in the background (see `lab.errors`)."""

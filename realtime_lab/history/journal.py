@@ -1,0 +1,108 @@
+"""The journal: an append-only record of everything that happened in a lab. Every picture, score and verdict is computed from it.
+
+Who writes which kind:
+
+    joined, left             the lab, for each participant; `reason` "wire" marks a client that is seen on its link only
+    emitted, refused         an application called emit(); a bare client refuses while it is disconnected
+    sent                     a client handed an emitted message to its connection `sid` (the server's `emitted` lists all `sids`)
+    wire, held, dropped      a link forwarded a packet, keeps it while stalled, or lost it (`reason`)
+    received                 a handler was given a message; `message` numbers what this node received
+    handled, failed          that handler returned, or raised (`reason`)
+    settled                  the sender learned a fate: `reason` is acked, rejected or unknown
+    connecting, connected, disconnected    the client's side and the server's side each say it for themselves
+    fault                    somebody broke or repaired a link; `reason` is the line of code that does it
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from realtime_lab.rules.faults import Direction
+
+Kind = Literal[
+    "joined", "left", "emitted", "refused", "sent", "wire", "held", "dropped", "received", "handled", "failed", "settled",
+    "connecting", "connected", "disconnected", "fault",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at one place. Fields that do not apply keep their default."""
+
+    seq: int
+    """Position in the journal, from 0."""
+    time: float
+    """Seconds on the journal's clock."""
+    node: str
+    """A participant's name or "server"; for wire, held, dropped and fault: whose link."""
+    kind: Kind
+    sid: str = ""
+    """Socket.IO's id of the connection."""
+    message: int = -1
+    """emitted, refused, sent, settled: the node's running number of the emission. received, handled, failed: of the reception."""
+    event: str = ""
+    """The Socket.IO event name."""
+    text: str = ""
+    """The payload, or the packet on the wire, shortened."""
+    reason: str = ""
+    cause: int = -1
+    """On the server's `emitted`: the reception whose handler emitted this."""
+    sids: tuple[str, ...] = ()
+    """On the server's `emitted`: the connections it was handed to."""
+    skip: str = ""
+    """On the server's `emitted`: the connection that was left out on purpose (usually the author's own)."""
+    room: str = ""
+    """On the server's `emitted`: the room or sid it was meant for; empty means everybody."""
+    direction: Direction | Literal[""] = ""
+    index: int = -1
+    """On the wire: the how-many-th event of that connection and direction, from 0 (-1: not an event)."""
+    packet: int = 0
+    """On the wire: the how-many-th Socket.IO packet of that link and direction, from 1 (0: Engine.IO's own)."""
+    type: str = ""
+    """On the wire: CONNECT, EVENT, ACK, ... or "engine"."""
+    transport: str = ""
+    """On the wire: "polling" or "websocket"."""
+
+    def __str__(self) -> str:
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[4:] if getattr(self, f.name) != f.default)
+        return f"{self.node} {self.kind} " + " ".join(shown)
+
+
+class Journal:
+    """Append-only. Written by one thread; `events` may be read from any thread."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._events: list[Event] = []
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def record(self, node: str, kind: Kind, **details: Any) -> Event:
+        """Append one event and tell the subscribers, in order. Returns it."""
+        event = Event(len(self._events), self._clock(), node, kind, **details)
+        self._events.append(event)
+        for subscriber in tuple(self._subscribers):
+            subscriber(event)
+        return event
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `subscriber` with each new event, on the writer's thread. Returns the function that ends it."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def since(self, seq: int) -> list[Event]:
+        """The events from position `seq` on."""
+        return self._events[seq:]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events so far."""
+        return tuple(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def __repr__(self) -> str:
+        return f"<Journal: {len(self)} events>"

@@ -1,0 +1,1 @@
+"""Floor 0: the guarantees as small pure rules. No asyncio, clock, chance, socket or SQL."""
