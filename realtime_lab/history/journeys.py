@@ -57,6 +57,8 @@ class Connection:
     client_over: bool = False
     server_over: bool = False
     why: str = ""
+    """What broke it, in words: the fault on its link, else the reason that the first side to notice gave."""
+    stalled: bool = False
 
     @property
     def live(self) -> bool:
@@ -108,13 +110,9 @@ class Copy:
             return self.refused
         if fate != "lost":
             return ""
-        if self.why:
-            return self.why
         if self.connection is None:
             return f"{self.receiver} was not connected"
-        if self.wire >= 0:
-            return f"{self.receiver} had already hung up"
-        return "sent into a connection that was already broken"
+        return self.connection.why or self.why
 
     @property
     def arrived(self) -> int:
@@ -192,9 +190,17 @@ class Journeys:
             connection.server_up, connection.server_over = False, True
         else:
             connection.client_up, connection.client_over = False, True
-        connection.why = connection.why or event.reason
+        broken = "the link was stalled" if connection.stalled else f"the connection had ended ({event.reason})"
+        connection.why = connection.why or broken
         if self.participants.get(connection.client) == "wire":  # nobody reports the foreign client's side
             connection.client_over = connection.server_over = True
+
+    def _fault(self, event: Event) -> None:
+        words = {"cut": "the link was cut", "close": "the link was closed"}.get(event.event)
+        for connection in self.connections.values():
+            if connection.client == event.node and connection.live:
+                connection.why = connection.why or words or ""
+                connection.stalled = event.event == "stall" or (connection.stalled and event.event not in ("resume", "restore"))
 
     def _emitted(self, event: Event) -> None:
         key = (event.node, event.event)

@@ -1,0 +1,74 @@
+"""The functions that an application registered for its events, and how they are called: always answered, never able to hurt the stack."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+Said = Callable[[Literal["handled", "failed"], str], object]
+
+
+class Register(Protocol):
+    """A decorator that gives back the function unchanged."""
+
+    def __call__(self, handler: H, /) -> H:
+        """Register `handler`."""
+
+
+class Handlers:
+    """event name -> function; the last one registered counts, as in python-socketio."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Callable[..., Any]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def register(self, event: str) -> Register:
+        """Decorator for the handler of one event."""
+        if not isinstance(event, str):
+            raise TypeError(f'name the event: @on("chat message"), not @on({event!r})')
+
+        def decorator(handler: H) -> H:
+            if not callable(handler):
+                raise TypeError(f"a handler is a function, not {handler!r}")
+            self._handlers[event] = handler
+            return handler
+
+        return decorator
+
+    async def call(self, event: str, arguments: Sequence[Any], said: Said) -> dict[str, Any]:
+        """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
+
+        A handler that raises is answered too, because a sender that gets no answer would try again for ever. The error itself goes to
+        the loop's exception handler (asyncio: `loop.set_exception_handler`).
+        """
+        handler = self._handlers.get(event)
+        if handler is None:
+            said("handled", "")
+            return {"ok": False, "error": f"nobody handles {event!r}", "retryable": False}
+        try:
+            result = handler(*arguments)
+            if inspect.isawaitable(result):
+                result = await result
+        except Exception as error:  # noqa: BLE001  # whatever an application's handler raises
+            said("failed", f"{type(error).__name__}: {error}")
+            self._report(handler, event, error)
+            return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": False}
+        said("handled", "")
+        return {"ok": True} if result is None else {"ok": True, "result": result}
+
+    def call_soon(self, event: str, *arguments: Any) -> None:
+        """Call a lifecycle handler ("connect", "disconnect") in a task of its own, so that it can neither delay nor break a connection."""
+        if event in self._handlers:
+            task = asyncio.ensure_future(self._lifecycle(event, arguments))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _lifecycle(self, event: str, arguments: Sequence[Any]) -> Coroutine[Any, Any, dict[str, Any]]:
+        return self.call(event, arguments, lambda kind, why: None)
+
+    def _report(self, handler: Callable[..., Any], event: str, error: Exception) -> None:
+        name = getattr(handler, "__name__", repr(handler))
+        message = f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}"
+        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

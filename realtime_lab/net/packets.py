@@ -1,0 +1,77 @@
+"""Socket.IO packets: python-socketio's own codec, made as strict as the JavaScript parser.
+
+python-socketio lets a peer send an event named "disconnect" or "connect" and then runs the application's lifecycle handlers with the
+peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets; so do we, on both sides.
+
+`Observer` is how the network floor tells the lab what happens. In production it is None and nothing is recorded.
+"""
+
+import json
+from typing import Any, Protocol
+
+from socketio import packet
+
+from realtime_lab.errors import NotSerialisable, ReservedName
+from realtime_lab.history.journal import Kind
+
+RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+"""Socket.IO documentation, "Emit cheatsheet": reserved event names."""
+
+EVENTS = frozenset({packet.EVENT, packet.BINARY_EVENT})
+
+
+class Observer(Protocol):
+    """Called at everything that happens, on the loop's thread; must not block or raise."""
+
+    def __call__(self, kind: Kind, /, **details: Any) -> object:
+        """Something of this kind happened; the details are fields of `history.journal.Event`."""
+
+
+def ignore(kind: Kind, /, **details: Any) -> None:
+    """The observer of production use: records nothing and grows nothing."""
+
+
+class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is untyped
+    """Refuses event packets that are malformed or carry a reserved name, with ValueError, as socket.io-parser does."""
+
+    def decode(self, encoded_packet: str) -> int | None:
+        """As python-socketio's, but strict."""
+        attachments: int | None = super().decode(encoded_packet)
+        if self.packet_type in EVENTS:
+            if not (isinstance(self.data, list) and self.data and isinstance(self.data[0], str)):
+                raise ValueError("an event packet holds an array that begins with the event's name")
+            if self.data[0] in RESERVED:
+                raise ValueError(f"{self.data[0]!r} is reserved; a peer may not send it as an event")
+        return attachments
+
+
+def check_event(event: str) -> str:
+    """The event name, or ReservedName / TypeError when it cannot be emitted."""
+    if not isinstance(event, str):
+        raise TypeError(f"an event's name is a string, not {type(event).__name__}: {event!r}")
+    if event in RESERVED:
+        raise ReservedName(f"{event!r} is reserved by Socket.IO. Choose another event name (reserved: {', '.join(sorted(RESERVED))}).")
+    return event
+
+
+def check_data(data: Any) -> None:
+    """NotSerialisable, if Socket.IO cannot carry this data (JSON, with bytes allowed anywhere inside)."""
+    try:
+        json.dumps(data, default=_bytes_only)
+    except (TypeError, ValueError) as error:
+        hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
+        raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
+
+
+def _bytes_only(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return ""
+    raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+def brief(data: Any, limit: int = 80) -> str:
+    """The payload as short text for the record. Never raises."""
+    if isinstance(data, (bytes, bytearray)):
+        return f"<{len(data)} bytes>"
+    text = data if isinstance(data, str) else json.dumps(data, default=lambda value: f"<{type(value).__name__}>", ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

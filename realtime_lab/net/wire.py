@@ -1,0 +1,287 @@
+"""Follows the two byte streams of one TCP connection and says where each Socket.IO packet begins and ends. Moves no bytes itself.
+
+HTTP/1.1 (long-polling, and the handshake of a WebSocket) is parsed by h11, WebSocket frames (RFC 6455) by wsproto, Engine.IO payloads and
+Socket.IO packets by python-socketio's codec. The streams come out in `Unit`s: the raw bytes exactly as they came, cut at boundaries, with
+the packets that they hold. A unit is what the receiver can act on: a WebSocket message, or a whole HTTP message, because a server throws a
+half-received polling body away.
+
+What cannot be parsed is passed on untouched ("opaque"): a link must never break what it only watches.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+import h11
+from engineio.packet import Packet as EnginePacket
+from wsproto.frame_protocol import FrameDecoder, Opcode
+
+from realtime_lab.net.packets import EVENTS, StrictPacket, brief
+from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
+
+Transport = Literal["polling", "websocket"]
+
+MAX_HELD = 16 * 1024 * 1024
+"""A single message larger than this many bytes is passed on unparsed, so that watching costs bounded memory."""
+
+TYPES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK")
+ENGINE = {"0": "open", "1": "close", "5": "upgrade"}
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One Socket.IO packet as it stands on the wire, or an Engine.IO packet that is worth showing (type "engine")."""
+
+    type: str
+    transport: Transport
+    text: str
+    sid: str = ""
+    event: str = ""
+    index: int = -1
+    """The how-many-th event of its connection and direction, from 0; -1 if it is not an event."""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A piece of one stream that is passed on as a whole."""
+
+    raw: bytes
+    packets: tuple[Packet, ...] = ()
+
+
+Piece = tuple[Direction, Unit]
+
+
+@dataclass
+class Session:
+    """One Engine.IO session; it may use several TCP connections (long-polling, then an upgrade)."""
+
+    sid: str = ""
+    """Socket.IO's id in the default namespace, once the server has accepted."""
+    events: dict[Direction, int] = field(default_factory=lambda: dict.fromkeys(DIRECTIONS, 0))
+    partial: dict[Direction, Any] = field(default_factory=dict)
+    """A packet that still waits for binary attachments, for each direction: (decoder, text)."""
+
+    def read(self, message: str | bytes, direction: Direction, transport: Transport) -> Packet | None:
+        """One Engine.IO message. None for heartbeats, and for a packet that is not complete yet."""
+        if isinstance(message, bytes):
+            return self._attachment(message, direction, transport)
+        kind, body = message[:1], message[1:]
+        if kind == "4":
+            return self._packet(body, direction, transport)
+        if kind in ENGINE or body == "probe":
+            return Packet("engine", transport, brief(message) if kind != "0" else ENGINE[kind], self.sid)
+        return None
+
+    def _packet(self, body: str, direction: Direction, transport: Transport) -> Packet | None:
+        try:
+            decoded = StrictPacket(encoded_packet=body)
+        except (ValueError, IndexError, RecursionError):
+            return Packet("malformed", transport, brief(body), self.sid)
+        if decoded.attachment_count:
+            self.partial[direction] = (decoded, body)
+            return None
+        return self._whole(decoded, body, direction, transport)
+
+    def _attachment(self, data: bytes, direction: Direction, transport: Transport) -> Packet | None:
+        if direction not in self.partial:
+            return Packet("malformed", transport, brief(data), self.sid)
+        decoded, body = self.partial[direction]
+        if not decoded.add_attachment(data):
+            return None
+        del self.partial[direction]
+        return self._whole(decoded, body, direction, transport)
+
+    def _whole(self, decoded: StrictPacket, body: str, direction: Direction, transport: Transport) -> Packet:
+        name = TYPES[decoded.packet_type] if 0 <= decoded.packet_type < len(TYPES) else "malformed"
+        if (decoded.namespace or "/") != "/":
+            return Packet(name, transport, brief(body), self.sid)
+        if name == "CONNECT":
+            if direction == "downstream" and isinstance(decoded.data, dict):
+                self.sid = str(decoded.data.get("sid", ""))
+            return Packet(name, transport, "0", self.sid)  # neither ids nor the application's credentials belong in a record
+        if decoded.packet_type not in EVENTS:
+            return Packet(name, transport, brief(body), self.sid)
+        index = self.events[direction]
+        self.events[direction] += 1
+        arguments = decoded.data[1:]
+        payload = brief(arguments[0] if len(arguments) == 1 else arguments)
+        return Packet(name, transport, brief(body), self.sid, decoded.data[0], index, payload)
+
+
+class Wire:
+    """Both directions of one TCP connection. `feed` bytes as they come; it returns the units that are complete."""
+
+    def __init__(self, sessions: dict[str, Session]) -> None:
+        self._sessions = sessions
+        self._session = Session()
+        self._http: _Http | None = _Http()
+        self._frames: dict[Direction, _Frames] = {}
+        self._raw: dict[Direction, bytearray] = {direction: bytearray() for direction in DIRECTIONS}
+
+    def feed(self, direction: Direction, data: bytes) -> list[Piece]:
+        """The next bytes of one direction. Never raises on what a peer sends, and never changes or drops a byte of it."""
+        self._raw[direction] += data
+        if self._opaque or len(self._raw[direction]) > MAX_HELD:
+            return self._give_up()
+        try:
+            return self._parse(direction, data)
+        except Exception:  # noqa: BLE001  # whatever a parser says about a peer's bytes: stop watching, keep forwarding
+            return self._give_up()
+
+    def rest(self, direction: Direction) -> bytes:
+        """Takes out the bytes that make no whole unit, because the stream ended in the middle of one."""
+        return self._take(direction, 0)
+
+    @property
+    def _opaque(self) -> bool:
+        return self._http is None and not self._frames
+
+    def _give_up(self) -> list[Piece]:
+        self._http, self._frames = None, {}
+        return [(direction, Unit(raw)) for direction in DIRECTIONS if (raw := self._take(direction, 0))]
+
+    def _parse(self, direction: Direction, data: bytes) -> list[Piece]:
+        if self._http is None:
+            return [(direction, unit) for unit in self._websocket(direction, data)]
+        pieces = [(message.direction, self._http_unit(message)) for message in self._http.feed(direction, data)]
+        if self._http.switched:
+            self._http = None
+            self._frames = {which: _Frames(which) for which in DIRECTIONS}
+            for which in DIRECTIONS:
+                if self._raw[which]:
+                    pieces += [(which, unit) for unit in self._websocket(which, bytes(self._raw[which]))]
+        return pieces
+
+    def _take(self, direction: Direction, left: int) -> bytes:
+        """Everything of a stream but the last `left` bytes, which are not parsed yet."""
+        raw = self._raw[direction]
+        taken = bytes(raw[: len(raw) - left])
+        del raw[: len(raw) - left]
+        return taken
+
+    def _http_unit(self, message: "_Message") -> Unit:
+        if message.session_id:
+            self._session = self._sessions.setdefault(message.session_id, Session())
+        packets = [self._read(body, message.direction, "polling") for body in message.payload]
+        return Unit(self._take(message.direction, message.left), tuple(found for found in packets if found))
+
+    def _websocket(self, direction: Direction, data: bytes) -> list[Unit]:
+        units: list[Unit] = []
+        for message, left in self._frames[direction].feed(data):
+            found = None if message is None else self._read(message, direction, "websocket")
+            if direction not in self._session.partial:  # else the attachments that follow belong to the same unit
+                units.append(Unit(self._take(direction, left), (found,) if found else ()))
+        return units
+
+    def _read(self, message: str | bytes, direction: Direction, transport: Transport) -> Packet | None:
+        if isinstance(message, str) and message.startswith("0{"):  # Engine.IO's handshake: this id names the session from here on
+            self._session = self._sessions.setdefault(json.loads(message[1:])["sid"], Session())
+        return self._session.read(message, direction, transport)
+
+
+class _Frames:
+    """WebSocket frames of one direction, as whole messages."""
+
+    def __init__(self, direction: Direction) -> None:
+        self._decoder = FrameDecoder(client=direction == "downstream")
+        self._parts: list[bytes] = []
+        self._text = True
+
+    def feed(self, data: bytes) -> list[tuple[str | bytes | None, int]]:
+        """(message, or None for a control frame; bytes that are left unparsed) for each message that is now complete."""
+        self._decoder.receive_bytes(data)
+        done: list[tuple[str | bytes | None, int]] = []
+        while (frame := self._decoder.process_buffer()) is not None:
+            left = len(self._decoder.buffer)
+            if frame.opcode in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
+                if not self._parts:
+                    done.append((None, left))
+                continue
+            if frame.opcode is not Opcode.CONTINUATION:
+                self._text = frame.opcode is Opcode.TEXT
+            self._parts.append(bytes(frame.payload))  # type: ignore[arg-type]  # only a decoded close frame holds a tuple
+            if frame.frame_finished and frame.message_finished:
+                whole = b"".join(self._parts)
+                self._parts.clear()
+                done.append((whole.decode() if self._text else whole, left))
+        return done
+
+
+@dataclass(slots=True)
+class _Message:
+    """One HTTP message, complete."""
+
+    direction: Direction
+    session_id: str
+    payload: list[str | bytes]
+    left: int
+
+
+class _Http:
+    """The HTTP/1.1 exchange of one connection. Each side's parser is told what the other side said, so both stay in step."""
+
+    def __init__(self) -> None:
+        self._parsers: dict[Direction, h11.Connection] = {
+            "upstream": h11.Connection(h11.SERVER, max_incomplete_event_size=256 * 1024),
+            "downstream": h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024),
+        }
+        self._head: dict[Direction, Any] = {}
+        self._body: dict[Direction, bytearray] = {direction: bytearray() for direction in DIRECTIONS}
+        self._query: dict[str, list[str]] = {}
+        self.switched = False
+
+    def feed(self, direction: Direction, data: bytes) -> list[_Message]:
+        """The HTTP messages that are now complete."""
+        self._parsers[direction].receive_data(data)
+        done = self._pull(direction)
+        if not self.switched:  # the end of an answer lets the parser of the requests go on
+            done += self._pull(opposite(direction))
+        return done
+
+    def _pull(self, direction: Direction) -> list[_Message]:
+        parser, mirror = self._parsers[direction], self._parsers[opposite(direction)]
+        done: list[_Message] = []
+        while not self.switched:
+            event = parser.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                break
+            mirror.send(event)  # type: ignore[arg-type]  # the two sentinels are handled above
+            done += self._take_in(direction, event, len(parser.trailing_data[0]))
+            if parser.our_state is h11.DONE and parser.their_state is h11.DONE:
+                for each in self._parsers.values():
+                    each.start_next_cycle()
+        return done
+
+    def _take_in(self, direction: Direction, event: Any, left: int) -> list[_Message]:
+        if isinstance(event, h11.Request):
+            self._query = parse_qs(urlsplit(event.target.decode("ascii", "replace")).query)
+        if isinstance(event, (h11.Request, h11.Response)):
+            self._head[direction] = event
+            self._body[direction].clear()
+        elif isinstance(event, h11.Data):
+            self._body[direction] += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            return [_Message(direction, self._query.get("sid", [""])[0], self._payload(direction), left)]
+        elif isinstance(event, h11.InformationalResponse):
+            self.switched = event.status_code == 101
+            if self.switched and any(name == b"sec-websocket-extensions" for name, _ in event.headers):
+                raise ValueError("the WebSocket is compressed, so its frames cannot be read")
+            return [_Message(direction, "", [], left)]
+        return []
+
+    def _payload(self, direction: Direction) -> list[str | bytes]:
+        """Engine.IO's long-polling payload: messages separated by the record separator (protocol v4)."""
+        head, body = self._head[direction], bytes(self._body[direction])
+        is_engine = "EIO" in self._query and self._query.get("transport") == ["polling"]
+        if not body or not is_engine or getattr(head, "status_code", 200) != 200 or (direction == "downstream" and body == b"OK"):
+            return []
+        if any(name == b"content-encoding" for name, _ in head.headers):
+            body = zlib.decompress(body, wbits=47)  # gzip or zlib, whichever the header says
+        messages = body.decode().split("\x1e")
+        return [EnginePacket(encoded_packet=text).data if text.startswith("b") else text for text in messages]
+
+
