@@ -1,1 +1,60 @@
-"""Delivery guarantees on the real Socket.IO stack: see the README."""
+"""Delivery guarantees on the real Socket.IO stack. What is listed here is public; units are seconds.
+
+Lab, allow_asyncio_run                    the laboratory, for notebooks and scripts
+Client, Server, Link, Delivery, Fate      the library under it; needs no Jupyter
+Journal, Verdict, verdict                 the record, and what it refutes
+"""
+
+from realtime_lab.errors import (
+    AlreadyClosed,
+    ConnectionRejected,
+    ConnectTimeout,
+    FaultPending,
+    InvalidSetting,
+    LabBusy,
+    LabTrouble,
+    NameTaken,
+    NotConnected,
+    NotSerialisable,
+    NotSettled,
+    PortInUse,
+    RealtimeLabError,
+    ReservedName,
+    UnknownFault,
+)
+from realtime_lab.history.journal import Journal
+from realtime_lab.history.verdict import Verdict, verdict
+from realtime_lab.lab.asyncio_run import allow_asyncio_run
+from realtime_lab.lab.lab import Lab
+from realtime_lab.net.client import Client
+from realtime_lab.net.delivery import Delivery, Fate
+from realtime_lab.net.link import Link
+from realtime_lab.net.server import Server
+
+__all__ = [
+    "AlreadyClosed",
+    "Client",
+    "ConnectTimeout",
+    "ConnectionRejected",
+    "Delivery",
+    "Fate",
+    "FaultPending",
+    "InvalidSetting",
+    "Journal",
+    "Lab",
+    "LabBusy",
+    "LabTrouble",
+    "Link",
+    "NameTaken",
+    "NotConnected",
+    "NotSerialisable",
+    "NotSettled",
+    "PortInUse",
+    "RealtimeLabError",
+    "ReservedName",
+    "Server",
+    "UnknownFault",
+    "Verdict",
+    "allow_asyncio_run",
+    "verdict",
+]

@@ -1,20 +1,20 @@
 """Every error of the package. Each message says what was wrong, what was expected and what to do.
 
-    RealtimeLabError
-        NotConnected         emit() on a bare client while it is disconnected
-        ConnectionRejected   the server answered the handshake with a refusal
-        ConnectTimeout       no connection came up in the stated time
-        ReservedName         an event name that Socket.IO keeps for itself
-        NotSerialisable      data that JSON cannot carry
-        InvalidSetting       an option outside its range
-        AlreadyClosed        an object was used after close()
-        PortInUse            the port that was asked for is taken
-        UnknownFault         a fault, direction or packet that does not exist
-        FaultPending         an exact cut waits for a packet that never came
-        NameTaken            two participants of one lab with the same name
-        NotSettled           the lab did not come to rest in the stated time
-        LabBusy              the lab's own thread did not answer: a handler blocks it
-        LabTrouble           lab.check(): something failed in the background
+RealtimeLabError
+    NotConnected         emit() on a bare client while it is disconnected
+    ConnectionRejected   the server answered the handshake with a refusal
+    ConnectTimeout       no connection came up in the stated time
+    ReservedName         an event name that Socket.IO keeps for itself
+    NotSerialisable      data that JSON cannot carry
+    InvalidSetting       an option outside its range
+    AlreadyClosed        an object was used after close()
+    PortInUse            the port that was asked for is taken
+    UnknownFault         a fault, direction or packet that does not exist
+    FaultPending         an exact cut waits for a packet that never came
+    NameTaken            two participants of one lab with the same name
+    NotSettled           the lab did not come to rest in the stated time
+    LabBusy              the lab's own thread did not answer: a handler blocks it
+    LabTrouble           lab.check(): something failed in the background
 """
 
 

@@ -3,9 +3,7 @@
 A message has no id on the wire as long as no guarantee is switched on, so copies are paired by position: what a client hands to connection
 S as its third event is the third event that the server receives from S, because one connection keeps its order (Socket.IO,
 "Delivery guarantees"; TCP). The same holds the other way round. A copy that was handed over and never received, on a connection that is
-over, is lost.
-
-Fed event by event, so a live view pays only for what is new.
+over, is lost. Fed event by event, so a live view pays only for what is new.
 """
 
 from collections import defaultdict
@@ -221,8 +219,8 @@ class Journeys:
         author = self._connection(event.skip).client if event.skip else ""
         if event.room:
             return
-        for name in self.participants:
-            if name not in reached and name != author:
+        for name, how in self.participants.items():
+            if name not in reached and name != author and how != "wire":
                 self._add(Copy(message, SERVER, name, "downstream", event.seq))
 
     def _hand_over(self, message: Message, connection: Connection, direction: Direction, seq: int) -> Copy:

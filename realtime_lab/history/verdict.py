@@ -122,8 +122,10 @@ class Verdict:
         return tuple(lines)
 
     def _because(self, guarantee: str) -> str:
+        """Named by hop; the way end to end only where no single hop shows it."""
+        hops = [leg for leg in self.legs if guarantee in leg.refuted and not leg.end_to_end]
         where = []
-        for leg in self.legs:
+        for leg in hops or [leg for leg in self.legs if guarantee in leg.refuted]:
             lost, twice = [label for label, _ in leg.lost], leg.duplicated
             words = {
                 "ordered": [f"reordered {_ids(leg.reordered)}"] if leg.reordered else [],
@@ -131,8 +133,7 @@ class Verdict:
                 "at least once": [f"lost {len(lost)} ({_ids(lost)})"] if lost else [],
             }
             words["exactly once"] = words["at most once"] + words["at least once"]
-            if words[guarantee]:
-                where.append(f"{' and '.join(words[guarantee])} from {leg.name}")
+            where.append(f"{' and '.join(words[guarantee])} between {leg.sender} and {leg.receiver}")
         return f"{guarantee}: refuted, {'; '.join(where)}"
 
     def __str__(self) -> str:

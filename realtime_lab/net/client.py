@@ -87,7 +87,7 @@ class Client:
 
     @property
     def idle(self) -> bool:
-        """Is everything handed to the transport, and has every handler returned?"""
+        """Is everything handed over and settled, and has every handler returned?"""
         return not self._running and (self._connection is None or self._connection.idle)
 
     def on(self, event: str) -> Register:
@@ -109,7 +109,8 @@ class Client:
             self._observe("refused", message=number, event=event, reason="not connected")
             raise NotConnected(f"{event!r} was not sent: the client is not connected, and a bare client keeps nothing for later.")
         self._observe("sent", message=number, event=event, sid=self._connection.sid)
-        delivery = Delivery(asyncio.get_running_loop(), lambda fate: self._observe("settled", message=number, reason=fate.outcome))
+        delivery = Delivery(asyncio.get_running_loop())
+        delivery.when_settled(lambda: self._observe("settled", message=number, reason=delivery.outcome))
         self._connection.send(event, data, delivery, self._ack_timeout)
         return delivery
 

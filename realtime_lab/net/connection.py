@@ -75,12 +75,13 @@ class Connection:
         """Queue an event; it leaves in order, in the next round of the loop."""
         self._outbox.append((event, data, delivery, ack_timeout))
         self._pending[delivery] = None
+        delivery.when_settled(lambda: self._pending.pop(delivery, None))
         self._wake.set()
 
     @property
     def idle(self) -> bool:
-        """Has everything been handed to the transport?"""
-        return not self._outbox
+        """Is everything handed to the transport, and every acknowledgement that was asked for settled?"""
+        return not self._pending
 
     async def close(self) -> None:
         """Say goodbye if there is still somebody there, and free everything."""
@@ -120,15 +121,9 @@ class Connection:
         if ack_timeout is None:
             await self._sio.emit(event, data)
             delivery.settle(Fate("unknown", reason="no acknowledgement was asked for"))
-            self._pending.pop(delivery, None)
-            return
-
-        def acknowledged(*answer: Any) -> None:
-            self._pending.pop(delivery, None)
-            delivery.acknowledged(*answer)
-
-        delivery.expire_after(ack_timeout)
-        await self._sio.emit(event, data, callback=acknowledged)
+        else:
+            delivery.expire_after(ack_timeout)
+            await self._sio.emit(event, data, callback=delivery.acknowledged)
 
     async def _watch(self) -> None:
         """A drop while the handshake ends fires no `disconnect` in python-socketio; the end of its read loop is the truth."""

@@ -24,9 +24,9 @@ class Fate:
 class Delivery:
     """Returned by `emit`. `await delivery` gives its `Fate`; `delivery.fate` is None until it is settled."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settled: Callable[[Fate], object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._future: asyncio.Future[Fate] = loop.create_future()
-        self._settled = settled
+        self._then: list[Callable[[], object]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -34,8 +34,17 @@ class Delivery:
         """The fate, or None while it is open."""
         return self._future.result() if self._future.done() else None
 
+    @property
+    def outcome(self) -> Outcome | Literal[""]:
+        """The fate in one word; empty while it is open."""
+        return self._future.result().outcome if self._future.done() else ""
+
     def __await__(self) -> Generator[Any, None, Fate]:
         return asyncio.shield(self._future).__await__()
+
+    def when_settled(self, call: Callable[[], object]) -> None:
+        """Call this as soon as the fate is known."""
+        self._then.append(call)
 
     def expire_after(self, seconds: float) -> None:
         """Without an acknowledgement in this time the fate is unknown."""
@@ -58,7 +67,8 @@ class Delivery:
         if self._timer is not None:
             self._timer.cancel()
         self._future.set_result(fate)
-        self._settled(fate)
+        for call in self._then:
+            call()
 
     def __repr__(self) -> str:
         return f"<Delivery: {self.fate or 'not settled yet'}>"

@@ -1,7 +1,7 @@
 """A real TCP proxy between one client and the server. It knows each Socket.IO packet, and it can break the connection exactly there.
 
-TCP's contract holds (RFC 9293): inside a live connection bytes are delayed or held, never removed or reordered. The only way to lose them is
-to end the connection. A stall holds the bytes; if one end gives up meanwhile, they are lost, and `resume()` resets the other end.
+TCP's contract holds (RFC 9293): inside a live connection bytes are delayed or held, never removed or reordered. The only way to lose
+them is to end the connection. A stall holds the bytes; if one end gives up meanwhile, they are lost, and `resume()` resets the other end.
 
     cut()      resets every connection (RST) and refuses new ones until restore()
     close()    ends every connection cleanly (FIN) and refuses new ones until restore()
@@ -66,6 +66,8 @@ class Link:
             self._server.close()
             for pair in tuple(self._pairs):
                 pair.reset("the lab was closed")
+            while self._pairs:  # noqa: ASYNC110  # a socket is closed only once the loop has come round to it
+                await asyncio.sleep(0.001)
             await self._server.wait_closed()
             self._server = None
 
@@ -88,6 +90,11 @@ class Link:
     def armed(self) -> tuple[CutPoint, ...]:
         """Exact cuts that still wait for their packet."""
         return tuple(self._armed)
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections are open through this link."""
+        return len(self._pairs)
 
     @property
     def busy(self) -> bool:

@@ -2,14 +2,12 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from realtime_lab.net.sockets import reset, unsent
 from realtime_lab.net.wire import Packet, Unit, Wire
 from realtime_lab.rules.cut_point import Crossing
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
@@ -45,7 +43,7 @@ class _End(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.pair.opened(self)
+        self.pair.opened(self, transport)
 
     def data_received(self, data: bytes) -> None:
         self.pair.arrived(self.direction, data)
@@ -81,8 +79,7 @@ class Pair:
         self._timers: dict[Direction, asyncio.TimerHandle] = {}
         self._ended: set[Direction] = set()
         self._gone: set[Direction] = set()
-        self._unheard: set[Direction] = set()
-        """Senders that ended while their direction was stalled, so that the other end does not know."""
+        self._unheard: set[Direction] = set()  # senders that ended while their direction was stalled: the other end does not know
         self._last: dict[Direction, Packet] = {}
         self._broken = ""
         self._task: asyncio.Task[None] | None = None
@@ -94,17 +91,21 @@ class Pair:
             return True
         return any(self._queues[direction] and not self._link.lanes[direction].stalled for direction in DIRECTIONS)
 
+    @property
+    def _open(self) -> list[asyncio.Transport]:
+        return [end.transport for end in self._ends.values() if end.transport is not None]
+
     # -- sockets --------------------------------------------------------------------------------------------------------------------
 
-    def opened(self, end: _End) -> None:
+    def opened(self, end: _End, transport: asyncio.Transport) -> None:
         """A socket is connected."""
         if end is self.front:
             if self._link.admit(self):
                 self._task = self._loop.create_task(self._connect())
             else:
-                _reset(end)
+                reset(transport)
         elif self._broken or "upstream" in self._gone:
-            _reset(end)
+            reset(transport)
         else:
             self.pump("upstream")
 
@@ -220,6 +221,9 @@ class Pair:
         elif end.transport.can_write_eof() and not end.transport.is_closing():
             with contextlib.suppress(OSError):  # the receiver may be gone by now; connection_lost follows
                 end.transport.write_eof()
+            if len(self._ended) == len(DIRECTIONS) and not any(self._queues.values()):  # both have said that nothing more comes
+                for transport in self._open:
+                    transport.close()
 
     def _throttle(self, direction: Direction) -> None:
         source = self._ends[direction].transport
@@ -267,13 +271,13 @@ class Pair:
 
     def reset(self, why: str) -> None:
         """End both sides with RST, once what was forwarded is delivered. What was not forwarded is lost."""
-        self._break(why, _reset)
+        self._break(why, reset)
 
     def close(self, why: str) -> None:
         """End both sides with FIN, once what was forwarded is delivered. What was not forwarded is lost."""
-        self._break(why, lambda end: end.transport.close() if end.transport else None)
+        self._break(why, asyncio.Transport.close)
 
-    def _break(self, why: str, finish: Callable[[_End], None]) -> None:
+    def _break(self, why: str, finish: Callable[[asyncio.Transport], None]) -> None:
         if self._broken:
             return
         self._broken = why
@@ -281,11 +285,11 @@ class Pair:
             self._drop_all(direction, why)
         self._drain(finish, self._loop.time() + DRAIN_LIMIT)
 
-    def _drain(self, finish: Callable[[_End], None], deadline: float) -> None:
+    def _drain(self, finish: Callable[[asyncio.Transport], None], deadline: float) -> None:
         if self._delivered() or self._loop.time() > deadline:
-            for end in self._ends.values():
-                finish(end)
-            if self.front.transport is None and self._ends["downstream"].transport is None:
+            for transport in self._open:
+                finish(transport)
+            if not self._open:
                 self._over()
         else:
             self._loop.call_later(0.001, self._drain, finish, deadline)
@@ -294,28 +298,4 @@ class Pair:
         for direction, packet in self._last.items():
             if opposite(direction) not in self._gone and not self._link.delivered(packet.sid, direction, packet.index):
                 return False
-        return all(_unsent(end) == 0 for end in self._ends.values())
-
-
-def _reset(end: _End) -> None:
-    """Close with RST: SO_LINGER with a zero timeout (socket(7))."""
-    if end.transport is None:
-        return
-    with contextlib.suppress(OSError):  # already closed by the peer
-        end.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    end.transport.abort()
-
-
-def _unsent(end: _End) -> int:
-    """Bytes that the other side's kernel does not have yet: in asyncio's buffer and, where the system tells (Linux), in the socket's."""
-    if end.transport is None:
-        return 0
-    waiting = end.transport.get_write_buffer_size()
-    if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415  # not there on Windows
-        import termios  # noqa: PLC0415
-
-        with contextlib.suppress(OSError):
-            raw = fcntl.ioctl(end.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-            waiting += int(struct.unpack("i", raw)[0])
-    return waiting
+        return all(unsent(transport) == 0 for transport in self._open)

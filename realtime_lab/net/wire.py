@@ -283,5 +283,3 @@ class _Http:
             body = zlib.decompress(body, wbits=47)  # gzip or zlib, whichever the header says
         messages = body.decode().split("\x1e")
         return [EnginePacket(encoded_packet=text).data if text.startswith("b") else text for text in messages]
-
-

@@ -1,0 +1,68 @@
+# Three commands: `make lab`, `make test`, `make full`. Plain `make` prints them.
+# PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
+
+PYTHON ?= python3
+LAB_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+PY := $(BIN)/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# JupyterLab refuses to start for root, and in a container everybody is root.
+ROOT_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# A .venv knows the folder it was made in. After a move or a copy it would run the code of the old folder, so it is made again.
+ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
+MOVED := moved
+endif
+
+.PHONY: help lab test full clean moved
+
+help:
+	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
+	@echo "make test   install what the tests need and run what CI runs"
+	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
+	@echo "make clean  remove .venv and every cache"
+	@echo "PYTHON=python3.12 chooses the Python for a new .venv; 3.11 is the oldest that works."
+
+lab: .venv/lab.stamp
+	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ROOT_ARGS) $(LAB_ARGS)
+
+test: .venv/test.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(BIN)/lint-imports
+	$(PY) -m pytest tests
+	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
+
+full: .venv/test.stamp
+	$(PY) tests/full.py $(FULL_ARGS)
+
+clean:
+	rm -rf .venv .full .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+.venv/made-in: $(MOVED)
+	@$(PYTHON) -c "import sys" || { echo "make: '$(PYTHON)' does not run. Install Python 3.11 or newer, or name yours: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	  { echo "make: Python 3.11 or newer is needed, '$(PYTHON)' is older:"; $(PYTHON) --version; echo "Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || \
+	  { echo "make: '$(PYTHON)' lacks the venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@echo "$(CURDIR)" > $@
+
+.venv/lab.stamp: .venv/made-in pyproject.toml constraints.txt
+	@echo "Installing the lab (a minute or two the first time) ..."
+	$(INSTALL) ".[lab]"
+	@touch $@
+
+.venv/test.stamp: .venv/made-in pyproject.toml constraints.txt
+	@echo "Installing the lab and the test tools (a minute or two the first time) ..."
+	$(INSTALL) ".[lab,test]"
+	@touch .venv/lab.stamp $@

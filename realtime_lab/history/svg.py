@@ -1,0 +1,276 @@
+"""The space-time picture as one standalone SVG. It draws what `space_time.py` has laid out and decides nothing.
+
+Every kind of line has a dash, an end and a word besides its colour (Okabe-Ito); every arrow and mark has its sentence as a tooltip. Text,
+lanes and background take JupyterLab's theme where they find it. No scripts and no ids, so many pictures may share one page.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from realtime_lab.history.journeys import SERVER
+from realtime_lab.history.space_time import Arrow, Barrier, Lane, Layout, Mark
+
+STEP, ROW = 40, 13
+"""Pixels: one step to the right, one row of labels."""
+TOP, BOTTOM, LEGEND = 46, 44, 26
+NOTE = "steps, not seconds →"
+
+BLUE, VERMILLION, PURPLE, GREEN = "#0072B2", "#D55E00", "#CC79A7", "#009E73"
+TEXT = "var(--jp-ui-font-color1,#1f2328)"
+PALE = "var(--jp-ui-font-color2,#6e7781)"
+LANE = "var(--jp-ui-font-color3,#8c959f)"
+PAPER = "var(--jp-layout-color0,#ffffff)"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a kind of arrow looks: a colour, a dash, what stands at its end, and the word for it in the legend."""
+
+    colour: str
+    dash: str
+    end: str
+    word: str
+
+
+ARROWS = {
+    "arrived": Style(BLUE, "", "head", "arrived"),
+    "lost": Style(VERMILLION, "6 3", "cross", "lost"),
+    "held": Style(PURPLE, "2 3", "bars", "held by the link"),
+    "in flight": Style(PALE, "1.5 4", "", "still on the way"),
+    "refused": Style(VERMILLION, "", "diamond", "refused by emit"),
+}
+
+MARKS = {  # what a mark looks like around (0, 0), and its colour
+    "connected": ('<circle r="4" fill="{}"/>', GREEN),
+    "disconnected": (f'<circle r="4" fill="{PAPER}" stroke="{{}}" stroke-width="2"/>', VERMILLION),
+    "connecting": (f'<circle r="4" fill="{PAPER}" stroke="{{}}" stroke-width="1.5" stroke-dasharray="2 2"/>', PALE),
+    "done": ('<path d="M-5 -2l4 5l7 -10" fill="none" stroke="{}" stroke-width="2.4"/>', GREEN),
+    "failed": ('<path d="M0 -7l6.5 11h-13z" fill="{}"/>', VERMILLION),
+    "hung up": (f'<circle r="3.5" fill="{PAPER}" stroke="{{}}" stroke-width="2"/>', VERMILLION),
+    "cut": ('<path d="M2 -11l-8 12h5l-2 10l9 -13h-5z" fill="{}"/>', VERMILLION),
+    "close": ('<path d="M0 -8v16" stroke="{}" stroke-width="3"/>', VERMILLION),
+    "stall": ('<path d="M-3 -7v14M3 -7v14" stroke="{}" stroke-width="3"/>', PURPLE),
+    "resume": ('<path d="M-4 -6l10 6l-10 6z" fill="{}"/>', GREEN),
+    "restore": ('<circle r="4" fill="{}"/>', GREEN),
+    "refuse": (
+        '<path d="M-4 0h8" stroke="{0}" stroke-width="2"/><circle r="6" fill="none" stroke="{0}" stroke-width="2"/>',
+        VERMILLION,
+    ),
+    "accept": ('<circle r="4" fill="{}"/>', GREEN),
+}
+OTHER = ('<path d="M0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z" fill="{}"/>', PALE)
+
+
+class _Labels:
+    """Words beside a lane. Each takes the first row in which nothing stands in its way; if there is none, its tooltip must do."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, bool], list[list[tuple[float, float]]]] = defaultdict(list)
+
+    def row(self, lane: str, on_link: bool, x: float, width: float, rows: int) -> int | None:
+        """The row for a label around x, or None."""
+        taken = self._rows[lane, on_link]
+        for row in range(rows):
+            if row == len(taken):
+                taken.append([])
+            if all(x + width / 2 <= left or right <= x - width / 2 for left, right in taken[row]):
+                taken[row].append((x - width / 2 - 5, x + width / 2 + 5))
+                return row
+        return None
+
+
+def svg(layout: Layout) -> str:
+    """The picture."""
+    return "\n".join(_Picture(layout).lines())
+
+
+class _Picture:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.rows = layout.rows
+        self.left = 30 + max((_width(lane.name) for lane in layout.lanes), default=40)
+        self.gap = 60 if len(layout.lanes) <= 3 else 80
+        """Pixels from lane to lane. A lane that others look past has words beside it and needs more room."""
+        legend = sum(_width(word) + 56 for word in [style.word for style in self.styles().values()] + [NOTE] * (1 + bool(layout.left_out)))
+        self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
+        self.begin = -12 if layout.left_out else 8
+        self.height = TOP + self.gap * max(len(layout.lanes) - 1, 0) + BOTTOM + LEGEND
+        self.labels = _Labels()
+
+    def lines(self) -> Iterator[str]:
+        width, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
+        yield (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{width:g}" height="{self.height}" '
+            f'viewBox="0 0 {width:g} {self.height}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
+        )
+        yield f"<title>{summary}</title>"
+        yield f'<rect width="100%" height="100%" rx="6" style="fill:{PAPER}"/>'
+        for lane in self.layout.lanes:
+            yield self.name(lane)
+        # an <svg> inside an <svg> clips: what began before the window ends at its left edge
+        yield f'<svg x="{self.left - 12:g}" width="{self.plot + 12:g}" height="{self.height - LEGEND}" style="overflow:hidden">'
+        yield '<g transform="translate(12)" stroke-linecap="butt" stroke-linejoin="round">'
+        for lane in self.layout.lanes:
+            yield from self.lane(lane)
+        for barrier in self.layout.barriers:
+            yield self.barrier(barrier)
+        for arrow in self.layout.arrows:
+            yield self.arrow(arrow)
+        for mark in self.layout.marks:
+            yield self.mark(mark)
+        yield from self.words()
+        yield "</g></svg>"
+        yield from self.legend()
+        yield "</svg>"
+
+    # -- where things are -----------------------------------------------------------------------------------------------------------
+
+    def x(self, step: float) -> float:
+        return 8 + STEP * step
+
+    def y(self, lane: str) -> float:
+        return TOP + self.gap * self.rows[lane]
+
+    def outward(self, lane: str) -> int:
+        """-1 up, 1 down: away from the server. The server's own words stand below it."""
+        return -1 if self.rows[lane] < self.rows[SERVER] else 1
+
+    def link(self, lane: str) -> float:
+        return self.y(lane) - self.outward(lane) * self.gap / 2
+
+    # -- what is drawn --------------------------------------------------------------------------------------------------------------
+
+    def name(self, lane: Lane) -> str:
+        y, weight = self.y(lane.name), 700 if lane.name == SERVER else 500
+        note = f'<tspan x="{self.left - 20:g}" dy="13" font-size="10" font-weight="400">link only</tspan>' if lane.note == "wire" else ""
+        name = escape(lane.name or "somebody")
+        return (
+            f'<text x="{self.left - 20:g}" y="{y + 4:g}" text-anchor="end" font-weight="{weight}" style="fill:{TEXT}">{name}{note}</text>'
+        )
+
+    def lane(self, lane: Lane) -> Iterator[str]:
+        y, end = self.y(lane.name), self.plot - 16
+        if lane.name == SERVER:
+            yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="2.5" style="stroke:{PALE}"/>'
+            return
+        yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="1.2" stroke-dasharray="2 5" style="stroke:{LANE}"/>'
+        for start, stop in lane.online:
+            right = end if stop >= self.layout.steps else self.x(stop)
+            yield f'<path d="M{max(self.x(start), -12):g} {y:g}H{right:g}" stroke-width="2" style="stroke:{LANE}"/>'
+
+    def barrier(self, barrier: Barrier) -> str:
+        y, left = self.link(barrier.lane), max(self.x(barrier.start), -12)
+        right = self.plot - 16 if barrier.end >= self.layout.steps else self.x(barrier.end)
+        if barrier.style == "cut":
+            zigzag = "".join("l4 -6l4 6" for _ in range(int((right - left) // 8)))
+            return f'<path d="M{left:g} {y + 3:g}{zigzag}" fill="none" stroke="{VERMILLION}" stroke-width="1.2" opacity="0.75"/>'
+        dash, colour = ("2 4", PURPLE) if barrier.style == "stall" else ("8 4", VERMILLION)
+        return f'<path d="M{left:g} {y:g}H{right:g}" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}" opacity="0.75"/>'
+
+    def arrow(self, arrow: Arrow) -> str:
+        style = ARROWS[arrow.style]
+        x1, y1, x2 = self.x(arrow.start), self.y(arrow.sender), self.x(arrow.end)
+        y2 = y1 + (self.y(arrow.receiver) - y1) * arrow.reach
+        return (
+            f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8"><title>{escape(arrow.sentence)}</title>'
+            + (f'<path d="M{x1:g} {y1:g}L{x2:.1f} {y2:.1f}" stroke-dasharray="{style.dash}"/>' if arrow.reach else "")
+            + (f'<circle cx="{x1:g}" cy="{y1:g}" r="2.2" stroke="none"/>' if arrow.reach else "")
+            + _end(style.end, x2 - x1, y2 - y1, x2, y2)
+            + "</g>"
+        )
+
+    def mark(self, mark: Mark) -> str:
+        shape, colour = MARKS.get(mark.style, OTHER)
+        y = self.link(mark.lane) if mark.on_link else self.y(mark.lane)
+        sentence = f"{mark.lane}: {mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
+        if "var(" in colour:
+            shape = shape.replace('fill="{}"', f'style="fill:{colour}"').replace('stroke="{}"', f'style="stroke:{colour}"')
+        return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(sentence)}</title>{shape.format(colour)}</g>'
+
+    # -- words ----------------------------------------------------------------------------------------------------------------------
+
+    def words(self) -> Iterator[str]:
+        for arrow in self.layout.arrows:
+            yield self.label(arrow)
+        for mark in self.layout.marks:
+            if mark.step > 0 or mark.style != "connected":
+                yield self.word(mark.lane, mark.on_link, self.x(mark.step) + self.lean(mark), mark.word)
+        said: dict[str, float] = {}
+        for arrow in self.layout.arrows:
+            if arrow.style == "refused":
+                if said.get(arrow.sender) != arrow.start - 1:
+                    y = self.y(arrow.sender) - self.outward(arrow.sender) * 16
+                    yield _text(self.x(arrow.start), y + 4, "refused", TEXT)
+                said[arrow.sender] = arrow.start
+
+    def lean(self, mark: Mark) -> int:
+        """A word on a link keeps away from the arrows that end there."""
+        from_server = any(arrow.receiver == mark.lane and arrow.style in ("lost", "held") for arrow in self.layout.arrows)
+        return (5 if from_server else -5) * mark.on_link
+
+    def label(self, arrow: Arrow) -> str:
+        """At the client's end of the arrow, or beside the point where it stopped on the way to a client."""
+        bold = "" if arrow.style == "arrived" else ' font-weight="700"'
+        if arrow.sender != SERVER:
+            return self.word(arrow.sender, False, self.x(arrow.start), arrow.label, bold)
+        if arrow.style == "arrived" or _width(arrow.label) > STEP - 14:
+            return self.word(arrow.receiver, arrow.style != "arrived", self.x(arrow.end), arrow.label, bold)
+        y = self.y(SERVER) + (self.y(arrow.receiver) - self.y(SERVER)) * arrow.reach
+        return _text(self.x(arrow.end) + 8, y + 4, arrow.label, TEXT, f'{bold} text-anchor="start"')
+
+    def word(self, lane: str, on_link: bool, x: float, word: str, extra: str = "") -> str:
+        rows = 3 if not on_link and self.rows[lane] in (0, len(self.rows) - 1) else 2
+        row = self.labels.row(lane, on_link, x, _width(word), rows)
+        if row is None:
+            return ""
+        outward, base = self.outward(lane), self.link(lane) if on_link else self.y(lane)
+        offset = 12 if on_link else 8
+        return _text(x, base + outward * (offset + ROW * row) + (9 if outward > 0 else 0), word, TEXT, extra)
+
+    def styles(self) -> dict[str, Style]:
+        """The styles that this picture needs, in the order of ARROWS."""
+        present = {arrow.style for arrow in self.layout.arrows}
+        return {name: style for name, style in ARROWS.items() if name in present}
+
+    def legend(self) -> Iterator[str]:
+        x, y = 14.0, self.height - 13
+        if self.layout.left_out:
+            left_out = f"… {self.layout.left_out} earlier steps"
+            yield _text(x, y + 4, left_out, PALE, ' text-anchor="start"')
+            x += _width(left_out) + 22
+        for style in self.styles().values():
+            yield f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8">'
+            if style.end != "diamond":
+                yield f'<path d="M{x:g} {y}h24" stroke-dasharray="{style.dash}"/>'
+            yield _end(style.end, 24, 0, x + 24, y) + "</g>"
+            yield _text(x + 34, y + 4, style.word, TEXT, ' text-anchor="start"')
+            x += _width(style.word) + 56
+        note = NOTE if self.layout.steps else "nothing has happened yet"
+        yield _text(self.left + self.plot - 14, y + 4, note, PALE, ' text-anchor="end"')
+
+
+def _end(end: str, dx: float, dy: float, x: float, y: float) -> str:
+    """What stands at the end of a line that goes in direction (dx, dy)."""
+    if end == "head":
+        length = (dx * dx + dy * dy) ** 0.5 or 1
+        ux, uy = dx / length * 8, dy / length * 8
+        points = (x, y), (x - ux - uy * 0.45, y - uy + ux * 0.45), (x - ux + uy * 0.45, y - uy - ux * 0.45)
+        return '<path d="M' + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) + 'z" stroke="none"/>'
+    if end == "cross":
+        return f'<path d="M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9" stroke-width="2.4"/>'
+    if end == "bars":
+        return f'<path d="M{x - 2.5:.1f} {y - 4.5:.1f}v9m5 0v-9" stroke-width="2"/>'
+    return f'<path d="M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z" style="fill:{PAPER}"/>' if end == "diamond" else ""
+
+
+def _text(x: float, y: float, words: str, colour: str, extra: str = "") -> str:
+    anchor = "" if "text-anchor" in extra else ' text-anchor="middle"'
+    halo = f"fill:{colour};stroke:{PAPER};stroke-width:3px;paint-order:stroke"
+    return f'<text x="{x:.1f}" y="{y:.1f}"{anchor}{extra} style="{halo}">{escape(words)}</text>'
+
+
+def _width(words: str) -> float:
+    """About how wide these words are, in pixels."""
+    return 6.7 * len(words)

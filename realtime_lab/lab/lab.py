@@ -1,0 +1,260 @@
+"""The laboratory: a real server, real clients, a link for each, and one journal, all on a thread of their own."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabTrouble, NameTaken, NotSettled
+from realtime_lab.history.journal import Event, Journal
+from realtime_lab.history.journeys import SERVER, Journeys
+from realtime_lab.history.verdict import Verdict, verdict
+from realtime_lab.lab.figure import Figure
+from realtime_lab.lab.loop_thread import LoopThread, Trouble
+from realtime_lab.lab.on_thread import OnThread
+from realtime_lab.lab.participant import Outgoing, Participant
+from realtime_lab.lab.settling import unsettled
+from realtime_lab.net.client import Client
+from realtime_lab.net.link import Link
+from realtime_lab.net.server import Server
+from realtime_lab.rules.faults import Direction
+
+T = TypeVar("T")
+
+_OPEN: dict[str, "Lab"] = {}
+"""The open labs by name: running the set-up cell again closes the old lab."""
+
+CHAT = "chat message"
+"""The event that the lab's server passes on to everybody else."""
+
+FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5}
+"""A lab is not the internet: its clients come back fast, so that nobody waits."""
+
+
+class Starting:
+    """What `Lab.start()` returns: `await` it, or use it in `async with`."""
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, "Lab"]]) -> None:
+        self._start = start
+        self._lab: Lab | None = None
+
+    def __await__(self) -> Generator[Any, None, "Lab"]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> "Lab":
+        self._lab = await self._start()
+        return self._lab
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lab is not None:
+            await self._lab.close()
+
+
+class Lab:
+    """Made by `await Lab.start()`."""
+
+    def __init__(self, name: str, server_options: dict[str, Any]) -> None:
+        self.name = name
+        began = time.monotonic()
+        self.journal = Journal(lambda: time.monotonic() - began)
+        """Everything that happened."""
+        self.errors: list[Trouble] = []
+        """What failed in the background: handlers that raised or blocked. `check()` raises it."""
+        self.participants: dict[str, Participant] = {}
+        self.links: dict[str, Link] = {}
+        self.waiting_for: list[str] = []
+        """What settle() waits for at the moment."""
+        self.closed = False
+        self.changed: list[Callable[[], None]] = []
+        """Called on any thread whenever there is something new to show."""
+        self._journeys = Journeys()
+        self.journal.subscribe(self._journeys.feed)
+        self.journal.subscribe(lambda event: self._tell())
+        self._server = Server(observer=partial(self.journal.record, SERVER), **server_options)
+        self._server.on(CHAT)(self._pass_on)
+        self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
+        self._outgoing = Outgoing(self.thread)
+        self.server: Any = OnThread(self._server, self.thread, "lab.server", before=self._outgoing.flush)
+        """The server, to be used from cells: on(), emit(), disconnect(), sids."""
+
+    @classmethod
+    def start(cls, *, name: str = "lab", port: int = 0, ping_interval: int = 1, ping_timeout: int = 1) -> Starting:
+        """Start a lab: `lab = await Lab.start()`, or `async with Lab.start() as lab:`.
+
+        A lab of the same name that is still open is closed first, so a set-up cell can be run again. The heartbeat is one second, so that
+        a stall is noticed in two (a server's usual 25 s and 20 s would mean 45 s of silence).
+        Raises PortInUse, InvalidSetting.
+        """
+
+        async def begin() -> "Lab":
+            if name in _OPEN:
+                await _OPEN[name].close()
+            lab = cls(name, {"port": port, "ping_interval": ping_interval, "ping_timeout": ping_timeout})
+            try:
+                await lab.thread.run(lab._server.start())
+            except BaseException:
+                lab.thread.stop()
+                raise
+            _OPEN[name] = lab
+            return lab
+
+        return Starting(begin)
+
+    async def join(self, name: str, **options: Any) -> Participant:
+        """A new client with a link of its own; returns when it is connected. `options` are those of `realtime_lab.Client`.
+
+        Raises NameTaken, InvalidSetting, ConnectTimeout.
+        """
+        return await self._on_lab(self._join(name, options))
+
+    async def open_link(self, name: str) -> Any:
+        """A link for a client of your own: let it connect to `link.url`. It is seen, and judged, on the wire only.
+
+        Raises NameTaken, InvalidSetting.
+        """
+        link = await self._on_lab(self._new_link(name, "wire"))
+        return OnThread(link, self.thread, f"the link of {name}", before=self._outgoing.flush)
+
+    async def publish(self, event: str, data: Any = None) -> None:
+        """The server sends an event to everybody who is connected. A bare server forgets it at once."""
+        await self._on_lab(self._server.emit(event, data))
+
+    async def settle(self, timeout: float = 10.0) -> None:
+        """Wait until nothing is under way: everything arrived or lost, every break noticed, everybody whose link is open connected.
+
+        Raises NotSettled after `timeout` seconds, saying what it waits for, and FaultPending if an exact cut still waits for its packet.
+        """
+        await self._on_lab(self._settle(timeout))
+
+    def verdict(self) -> Verdict:
+        """What was lost, duplicated or reordered so far, and which guarantees that refutes."""
+        self._outgoing.flush()
+        return verdict(self.journal.events)
+
+    def figure(self) -> Figure:
+        """The picture of everything so far."""
+        self._outgoing.flush()
+        return Figure(self.journal.events)
+
+    def wire(self, name: str, direction: str | None = None) -> list[Event]:
+        """The packets that crossed a participant's link, in order (journal events of kind "wire")."""
+        self._outgoing.flush()
+        return [each for each in self.journal if each.kind == "wire" and each.node == name and direction in (None, each.direction)]
+
+    def check(self) -> None:
+        """Raise LabTrouble if anything failed in the background."""
+        if self.errors:
+            raise LabTrouble("\n".join(trouble.text for trouble in self.errors)) from self.errors[0].error
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the lab's thread and wait for it, from plain code that cannot await."""
+        if self.thread.inside:
+            work.close()
+            raise LabTrouble("lab.run() would wait for itself: this code already runs on the lab's thread. Use await there.")
+        self._outgoing.flush()
+        return self.thread.submit(work).result()
+
+    async def close(self) -> None:
+        """Stop everything. Safe to call twice."""
+        if self.closed:
+            return
+        self._outgoing.flush()
+        self.closed = True
+        if _OPEN.get(self.name) is self:
+            del _OPEN[self.name]
+        try:
+            await self.thread.run(self._close())
+        finally:
+            self.thread.stop()
+            self._tell()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.name!r}: {'closed' if self.closed else ', '.join(self.participants) or 'nobody has joined'}>"
+
+    # -- on the lab's thread --------------------------------------------------------------------------------------------------------
+
+    async def _on_lab(self, work: Coroutine[Any, Any, T]) -> T:
+        if self.closed:
+            work.close()
+            raise AlreadyClosed(f"{self!r} is closed. Run the cell with Lab.start() again.")
+        self._outgoing.flush()
+        return await self.thread.run(work)
+
+    async def _pass_on(self, sid: str, data: Any = None) -> None:
+        await self._server.emit(CHAT, data, skip_sid=sid)
+
+    async def _new_link(self, name: str, how: str) -> Link:
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidSetting(f'a participant needs a name, not {name!r}. For example: await lab.join("alice").')
+        if name in self.links or name == SERVER:
+            raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, *self.links])}).")
+        link = Link("127.0.0.1", self._server.port, name=name, observer=partial(self.journal.record, name), witness=self)
+        self.links[name] = link
+        self.journal.record(name, "joined", reason=how)
+        await link.start()
+        return link
+
+    async def _join(self, name: str, options: dict[str, Any]) -> Participant:
+        link = await self._new_link(name, "")
+        try:
+            client = Client(link.url, observer=partial(self.journal.record, name), **{**FAST, **options})
+            await client.connect()
+        except BaseException:
+            self.journal.record(name, "left")
+            await self.links.pop(name).stop()
+            raise
+        self.participants[name] = Participant(name, client, link, self.thread, self._outgoing)
+        self._tell()
+        return self.participants[name]
+
+    async def _settle(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        calm = 0
+        while calm < 3:  # three looks in a row: between two of them a packet may be in a socket's buffer, where nobody sees it
+            self.waiting_for = unsettled(self._server, self.participants, self.links, self._journeys)
+            calm = 0 if self.waiting_for else calm + 1
+            if self.waiting_for and time.monotonic() > deadline:
+                raise NotSettled(f"the lab did not come to rest in {timeout} s: {'; '.join(self.waiting_for)}.")
+            await asyncio.sleep(0.005)
+        pending = {name: link.armed for name, link in self.links.items() if link.armed}
+        for name, points in pending.items():
+            raise FaultPending(
+                f"{name}.link.cut({points[0]}) still waits: that packet never came. Send it, or take the cut back: {name}.link.disarm()."
+            )
+
+    async def _close(self) -> None:
+        for participant in self.participants.values():
+            await participant.client.close()
+        for link in self.links.values():
+            await link.stop()
+        await self._server.close()
+
+    # -- what the links ask (net.link.Witness) --------------------------------------------------------------------------------------
+
+    def number(self, sid: str, direction: Direction, index: int) -> int | None:
+        """The n of #n for an event on a connection, if its sender is known."""
+        copy = self._journeys.copy_at(sid, direction, index)
+        return copy.message.source.number if copy else None
+
+    def received(self, sid: str, direction: Direction, index: int) -> bool:
+        """Was that event given to a handler?"""
+        copy = self._journeys.copy_at(sid, direction, index)
+        return copy is None or copy.fate != "in flight"
+
+    # -- news -----------------------------------------------------------------------------------------------------------------------
+
+    def _on_trouble(self, trouble: Trouble) -> None:
+        self.errors.append(trouble)
+        self._tell()
+
+    def _tell(self) -> None:
+        for call in tuple(self.changed):
+            call()

@@ -1,0 +1,171 @@
+"""One daemon thread with its own event loop, and the ways to reach it.
+
+Why a thread: in Jupyter a cell that blocks would stop the heartbeats of everything on the kernel's loop and disconnect the clients, and
+the thread of a widget's callback is not predictable (ipykernel 6, 7.0-7.3 and 7.4 all differ, measured). On our own neither matters.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import sys
+import sysconfig
+import threading
+import time
+import traceback
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from realtime_lab.errors import AlreadyClosed, LabBusy, LabTrouble
+
+T = TypeVar("T")
+
+TICK = 0.2
+"""A cell's await wakes this often (seconds): a kernel notices Interrupt only when its loop has something to do (measured)."""
+
+BLOCKED = 1.0
+"""Seconds without a sign of life after which the watchdog names what blocks the thread."""
+
+CALL_LIMIT = 5.0
+"""Seconds that a plain call from another thread waits for an answer."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that went wrong in the background."""
+
+    text: str
+    error: BaseException | None = None
+
+
+class LoopThread:
+    """Runs from construction until `stop()`. `troubled` is called on any thread with each Trouble."""
+
+    def __init__(self, name: str, troubled: Callable[[Trouble], None]) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(self._on_exception)
+        self._troubled = troubled
+        self._beat = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._watchdog = threading.Thread(target=self._watch, name=f"{name} watchdog", daemon=True)
+        self._thread.start()
+        self._watchdog.start()
+
+    @property
+    def inside(self) -> bool:
+        """Is the caller on this thread?"""
+        return threading.current_thread() is self._thread
+
+    def call(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Call a plain function on the thread and wait for its result. Raises LabBusy when the thread does not answer."""
+        if self.inside:
+            return function(*arguments, **options)
+
+        async def run() -> T:
+            return function(*arguments, **options)
+
+        try:
+            return self.submit(run()).result(CALL_LIMIT)
+        except concurrent.futures.TimeoutError:
+            raise LabBusy(f"the lab did not answer within {CALL_LIMIT} s. {self._culprit() or 'Some code blocks its thread.'}") from None
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine that runs on the thread, from any loop. Cancelling (Interrupt) cancels the work."""
+        if self.inside:
+            return await work
+        future = self.submit(work)
+        mine = asyncio.wrap_future(future)
+        try:
+            while not mine.done():
+                await asyncio.wait({mine}, timeout=TICK)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        return mine.result()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        """Start a coroutine on the thread, from any thread."""
+        if self._stopped.is_set():
+            work.close()
+            raise AlreadyClosed("this lab is closed. Run the cell with Lab.start() again.")
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def fire(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a coroutine and report its error as trouble: all that a widget's callback may do."""
+
+        def done(future: "concurrent.futures.Future[Any]") -> None:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                self._troubled(Trouble(f"{type(error).__name__}: {error}", error))
+
+        self.submit(work).add_done_callback(done)
+
+    def stop(self) -> None:
+        """Cancel what still runs and end the thread. Safe to call twice; not from the thread itself."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(CALL_LIMIT)
+        self._watchdog.join(CALL_LIMIT)
+        if self._thread.is_alive():
+            raise LabTrouble(f"the lab's thread does not end. {self._culprit()}")
+
+    # -- the thread -----------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        text = context["message"]
+        if error is not None and str(error) not in text:
+            text = f"{text}: {type(error).__name__}: {error}"
+        self._troubled(Trouble(text, error))
+
+    # -- the watchdog ---------------------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        told = False
+        while not self._stopped.wait(BLOCKED / 4):
+            blocked = time.monotonic() - self._beat > BLOCKED
+            if blocked and not told and (culprit := self._culprit()):
+                self._troubled(Trouble(culprit))
+                told = True
+            elif not blocked:
+                told = False
+            with contextlib.suppress(RuntimeError):  # the loop was closed between the check and now
+                self.loop.call_soon_threadsafe(self._alive)
+
+    def _alive(self) -> None:
+        self._beat = time.monotonic()
+
+    def _culprit(self) -> str:
+        """The sentence that names the code which blocks the thread, or "" if it is only waiting for work."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        stack = traceback.extract_stack(frame) if frame else []
+        if not stack or Path(stack[-1].filename).name == "selectors.py":
+            return ""
+        own = [each for each in stack if not _is_library(each.filename)]
+        if not own:
+            return f"The lab has been blocked for {BLOCKED:.0f} s, in {stack[-1].name}()."
+        where = own[-1]
+        return f"Your code has blocked the lab for {BLOCKED:.0f} s: {own[0].name}(), line {where.lineno}: {where.line or where.name}"
+
+
+_LIBRARIES = tuple(str(Path(sysconfig.get_paths()[key]).resolve()) for key in ("stdlib", "purelib", "platlib"))
+_OURS = str(Path(__file__).resolve().parent.parent)
+
+
+def _is_library(filename: str) -> bool:
+    return filename.startswith(("<frozen", _OURS, *_LIBRARIES))

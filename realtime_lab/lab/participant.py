@@ -1,0 +1,147 @@
+"""A participant: a real client and its own link, as a cell uses them."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+from realtime_lab.lab.loop_thread import LoopThread
+from realtime_lab.lab.on_thread import OnThread
+from realtime_lab.net.client import Client
+from realtime_lab.net.delivery import Delivery, Fate
+from realtime_lab.net.handlers import Register
+from realtime_lab.net.link import Link
+from realtime_lab.net.packets import check_data, check_event
+
+AT_LATEST = 0.5
+"""Seconds after which what a cell has emitted is sent even if the cell goes on without awaiting anything."""
+
+
+class Outgoing:
+    """What a cell emits in one go, handed to the clients in one go.
+
+    A loop in a cell runs beside the lab's thread, so whether a break is noticed between its third and its fourth emit would be left to
+    chance, and the lesson would show something else each time. So the emits of one uninterrupted stretch of code are collected and handed
+    over together, in order, when the code awaits, ends, or asks the lab anything.
+    """
+
+    def __init__(self, thread: LoopThread) -> None:
+        self._thread = thread
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+
+    def add(self, emit: Callable[[], None]) -> None:
+        """Hand over `emit` soon. Without a running loop in the caller's thread: now."""
+        with self._lock:
+            first = not self._waiting
+            self._waiting.append(emit)
+        try:
+            callers = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if first:
+            callers.call_soon(self._thread.loop.call_soon_threadsafe, self._hand_over)
+            self._thread.loop.call_soon_threadsafe(self._thread.loop.call_later, AT_LATEST, self._hand_over)
+
+    def flush(self) -> None:
+        """Hand over everything now, before what comes next."""
+        if self._waiting:
+            self._thread.call(self._hand_over)
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            ready, self._waiting = self._waiting, []
+        for emit in ready:
+            emit()
+
+
+class Sent:
+    """Returned by `alice.emit(...)`. `await` it for the fate: acked, rejected or unknown."""
+
+    def __init__(self, thread: LoopThread, outgoing: Outgoing) -> None:
+        self._thread, self._outgoing = thread, outgoing
+        self._delivery: Delivery | None = None
+        self._error: Exception | None = None
+
+    def hand_over(self, client: Client, event: str, data: Any) -> None:
+        """Runs on the lab's thread."""
+        try:
+            self._delivery = client.emit(event, data)
+        except Exception as error:  # noqa: BLE001  # kept for whoever awaits; the journal says "refused" in any case
+            self._error = error
+
+    @property
+    def fate(self) -> Fate | None:
+        """The fate, or None while it is open. Raises NotConnected if the client had found out meanwhile that it is disconnected."""
+        self._outgoing.flush()
+        if self._error is not None:
+            raise self._error
+        return self._delivery.fate if self._delivery else None
+
+    def __await__(self) -> Generator[Any, None, Fate]:
+        return self._settled().__await__()
+
+    async def _settled(self) -> Fate:
+        self._outgoing.flush()
+        if self._error is not None:
+            raise self._error
+        assert self._delivery is not None
+        return await self._thread.run(_fate_of(self._delivery))
+
+    def __repr__(self) -> str:
+        return f"<Sent: {self._error or (self._delivery and self._delivery.fate) or 'not settled yet'}>"
+
+
+async def _fate_of(delivery: Delivery) -> Fate:
+    return await delivery
+
+
+class Participant:
+    """`alice`: emit(), on(), connected, and her link, with the same words as `realtime_lab.Client` and `realtime_lab.Link`."""
+
+    def __init__(self, name: str, client: Client, link: Link, thread: LoopThread, outgoing: Outgoing) -> None:
+        self.name = name
+        self.client = client
+        """The client itself; it belongs to the lab's thread."""
+        self.proxy = link
+        """The link itself; it belongs to the lab's thread."""
+        self.link: Any = OnThread(link, thread, f"{name}.link", before=outgoing.flush)
+        """The link, to be used from cells: cut(), close(), stall(), resume(), refuse(), accept(), restore(), latency, jitter, bandwidth."""
+        self._thread = thread
+        self._outgoing = outgoing
+
+    @property
+    def connected(self) -> bool:
+        """Does the client believe that it is connected?"""
+        self._outgoing.flush()
+        return self.client.connected
+
+    @property
+    def state(self) -> str:
+        """The client's state: "connecting", "connected", "disconnected" or "closed"."""
+        self._outgoing.flush()
+        return self.client.state
+
+    def on(self, event: str) -> Register:
+        """Decorator: call the function with the data of each event of this name. It runs on the lab's thread, so it must not block."""
+        return self.client.on(event)
+
+    def emit(self, event: str, data: Any = None) -> Sent:
+        """Send an event. Returns at once; everything that one stretch of code emits is handed over together.
+
+        Raises NotConnected while the (bare) client knows that it is disconnected, ReservedName, NotSerialisable.
+        """
+        check_event(event)
+        check_data(data)
+        sent = Sent(self._thread, self._outgoing)
+        if self._thread.inside or not self.client.connected:
+            self._outgoing.flush()
+            sent.hand_over(self.client, event, data) if self._thread.inside else self._thread.call(sent.hand_over, self.client, event, data)
+            _ = sent.fate  # raises what emit() raised
+        else:
+            self._outgoing.add(lambda: sent.hand_over(self.client, event, data))
+        return sent
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.client.state}, link {self.proxy.state}>"

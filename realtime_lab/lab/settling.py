@@ -1,0 +1,49 @@
+"""When is a lab at rest? When nothing that is under way will change by itself any more."""
+
+from collections.abc import Iterator
+
+from realtime_lab.history.journeys import Connection, Journeys
+from realtime_lab.lab.participant import Participant
+from realtime_lab.net.link import Link
+from realtime_lab.net.server import Server
+
+
+def unsettled(server: Server, participants: dict[str, Participant], links: dict[str, Link], journeys: Journeys) -> list[str]:
+    """What the lab still waits for, one sentence each; empty when it is settled."""
+    reasons = [] if server.idle else ["a handler of the server is still running"]
+    for name, link in links.items():
+        if link.busy:
+            reasons.append(f"packets are on {name}'s link")
+    for participant in participants.values():
+        reasons += _client(participant, server)
+    for sid in server.sids:
+        reasons += _connection(journeys.connections[sid], links)
+    for connection in journeys.connections.values():
+        if connection.live:
+            reasons += _under_way(connection, links, journeys)
+    return reasons
+
+
+def _client(participant: Participant, server: Server) -> Iterator[str]:
+    name, client, link = participant.name, participant.client, participant.proxy
+    if not client.idle:
+        yield f"{name} waits for an acknowledgement, or a handler of {name} is still running"
+    if client.connected and (link.stalled or not link.connections or client.sid not in server.sids):
+        yield f"{name} has not noticed yet that the connection is broken"
+    if client.state == "connecting" and link.state == "open":
+        yield f"{name} is connecting"
+
+
+def _connection(connection: Connection, links: dict[str, Link]) -> Iterator[str]:
+    link = links.get(connection.client)
+    if link is not None and (link.stalled or not link.connections or connection.client_over):
+        yield f"the server has not noticed yet that {connection.client}'s connection is broken"
+
+
+def _under_way(connection: Connection, links: dict[str, Link], journeys: Journeys) -> Iterator[str]:
+    if connection.client in links and links[connection.client].stalled:
+        return  # nothing will arrive; the heartbeat decides, see above
+    if connection.server_up and journeys.outstanding(connection.sid, "upstream"):
+        yield f"messages from {connection.client} are on their way"
+    if journeys.outstanding(connection.sid, "downstream") and not connection.client_over:
+        yield f"messages to {connection.client} are on their way"

@@ -1,0 +1,228 @@
+"""The control room: a row of buttons for each participant, the live picture, the score, and the line of code that does the same."""
+
+import asyncio
+import html
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+
+from realtime_lab.errors import RealtimeLabError
+from realtime_lab.history.journeys import SERVER, Journeys
+from realtime_lab.history.space_time import layout
+from realtime_lab.history.svg import svg
+from realtime_lab.history.verdict import Leg, verdict
+from realtime_lab.lab.lab import CHAT, Lab
+from realtime_lab.lab.loop_thread import Trouble
+from realtime_lab.net.link import Link
+from realtime_lab.widgets.painter import Painter
+
+STEPS = 20
+"""How many steps of the history the live picture shows: what fits beside an open file browser on a small screen."""
+
+STATES = {
+    "connected": ("●", "#009E73"),
+    "reconnecting": ("◌", "#E69F00"),
+    "stalled": ("‖", "#CC79A7"),
+    "cut": ("✕", "#D55E00"),
+    "disconnected": ("○", "#D55E00"),
+    "listening": ("●", "#009E73"),
+    "link open": ("●", "#009E73"),
+    "closed": ("○", "#8c8c8c"),
+}
+"""The word, its mark and its colour (Okabe-Ito); never the colour alone."""
+
+LINK_FAULTS = (
+    ("Cut", "scissors", "danger", "cut", "cut {}'s connection now (RST) and keep it cut"),
+    ("Stall", "pause", "warning", "stall", "hold everything on {}'s link, without an error"),
+    ("Restore", "undo", "success", "restore", "make {}'s link work again"),
+)
+"""Button, icon, style, method of the link, tooltip."""
+
+Action = Callable[[], Awaitable[object]]
+
+
+class ControlRoom(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
+    """Made by `control_room(lab)`. Its rows follow the lab: who joins later gets a row too."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._journeys = Journeys()
+        self._rows: dict[str, widgets.HBox] = {}
+        self._states: dict[str, widgets.HTML] = {}
+        self._code = ""
+        self._problem = ""
+        self._head = widgets.VBox()
+        self._said = widgets.HTML(layout=widgets.Layout(min_height="26px"))
+        self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto hidden", min_height="180px"))
+        self._score = widgets.HTML(layout=widgets.Layout(min_height="84px"))
+        super().__init__([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
+        self.add_class("realtime-lab-room")
+        self._painter = Painter(self._paint)
+        lab.changed.append(self._painter.wake)
+
+    def __repr__(self) -> str:
+        return "The control room. Run this cell to see it: buttons, the live picture and the score."
+
+    # -- clicks: they only hand over work to the lab's thread -------------------------------------------------------------------------
+
+    def _do(self, code: str, action: Action) -> None:
+        """`code` is the line that does the same from a cell; `action` runs on the lab's thread."""
+        self._code, self._problem = code, ""
+        try:
+            self._lab.thread.fire(self._perform(action))
+        except RealtimeLabError as error:
+            self._problem = f"{type(error).__name__}: {error}"
+        self._painter.wake()
+
+    async def _perform(self, action: Action) -> None:
+        try:
+            await action()
+        except RealtimeLabError as error:  # part of the lesson, for example NotConnected; anything else becomes trouble of the lab
+            self._problem = f"{type(error).__name__}: {error}"
+        self._painter.wake()
+
+    def _send(self, name: str, times: int, button: Any = None) -> None:
+        async def send() -> None:
+            for number in numbers:
+                self._lab.participants[name].client.emit(CHAT, number)
+
+        async def publish() -> None:
+            for number in numbers:
+                await self._lab.publish(CHAT, number)
+
+        first = 1 + sum(message.origin == name and message.root is None for message in tuple(self._journeys.messages))
+        numbers = range(first, first + times)
+        call = f'await lab.publish("{CHAT}", {{}})' if name == SERVER else f'{name}.emit("{CHAT}", {{}})'
+        code = call.format(first) if times == 1 else f"for n in range({first}, {first + times}): {call.format('n')}"
+        self._do(code, publish if name == SERVER else send)
+
+    def _break(self, name: str, fault: str, button: Any = None) -> None:
+        async def act() -> None:
+            getattr(self._lab.links[name], fault)()
+
+        self._do(f"{name}.link.{fault}()", act)
+
+    def _slow_down(self, name: str, seconds: float) -> None:
+        async def act() -> None:
+            self._lab.links[name].latency = seconds
+
+        self._do(f"{name}.link.latency = {seconds:.2f}", act)
+
+    # -- painting: only the painter's thread comes here -------------------------------------------------------------------------------
+
+    def _paint(self) -> bool:
+        for event in self._lab.journal.since(self._journeys.seen):
+            self._journeys.feed(event)
+        self._paint_rows()
+        self._said.value = self._sentence()
+        self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
+        self._score.value = self._score_table()
+        return not self._lab.closed
+
+    def _paint_rows(self) -> None:
+        for name in (SERVER, *self._lab.links):
+            if name not in self._rows:
+                self._rows[name] = self._row(name)
+                self._head.children = tuple(self._rows.values())
+            word, note = self._state(name)
+            mark, colour = STATES[word]
+            self._states[name].value = (
+                f'<span style="display:inline-block;line-height:28px;white-space:nowrap"><b>{html.escape(name)}</b> '
+                f'<span style="color:{colour}">{mark}</span> {word}<small style="opacity:.75"> {note}</small></span>'
+            )
+        if self._lab.closed:
+            for row in self._rows.values():
+                for child in row.children[1:]:
+                    child.disabled = True
+
+    def _row(self, name: str) -> widgets.HBox:
+        self._states[name] = widgets.HTML(layout=widgets.Layout(width="245px"))
+        children: list[Any] = [self._states[name]]
+        if name == SERVER or name in self._lab.participants:
+            for label, times in (("Send", 1), ("Send 5", 5)):
+                tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
+                children.append(_button(label, "paper-plane", "primary", tooltip, partial(self._send, name, times)))
+        if name in self._lab.links:
+            for label, icon, style, fault, tooltip in LINK_FAULTS:
+                children.append(_button(label, icon, style, tooltip.format(name), partial(self._break, name, fault)))
+            children.append(self._slider(name))
+        return widgets.HBox(children, layout=widgets.Layout(align_items="center"))
+
+    def _slider(self, name: str) -> widgets.FloatSlider:
+        slider = widgets.FloatSlider(
+            min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency", readout_format=".2f",
+            continuous_update=False, layout=widgets.Layout(width="225px"), style={"description_width": "52px"},
+        )  # fmt: skip
+        slider.tooltip = f"seconds added in each direction of {name}'s link"
+        slider.observe(lambda change: self._slow_down(name, change["new"]), "value")
+        return slider
+
+    def _state(self, name: str) -> tuple[str, str]:
+        if self._lab.closed:
+            return "closed", ""
+        if name == SERVER:
+            return "listening", ""
+        link = self._lab.links[name]
+        participant = self._lab.participants.get(name)
+        if participant is None:
+            return {"open": "link open", "stalled": "stalled", "down": "cut"}[link.state], ""
+        return _client_state(link, participant.client.state)
+
+    def _sentence(self) -> str:
+        code = f"the same in code: <code>{html.escape(self._code)}</code>"
+        parts = [code if self._code else "Press a button: the line of code that does the same appears here."]
+        parts += [f'<span style="color:#D55E00"><b>✕</b> {html.escape(self._problem)}</span>'] if self._problem else []
+        parts += [_trouble(trouble) for trouble in self._lab.errors[-3:]]
+        if self._lab.closed:
+            parts = ["This lab is closed. Run the set-up cell again."]
+        return f'<div role="status" style="line-height:22px">{"<br>".join(parts)}</div>'
+
+    def _score_table(self) -> str:
+        judged = verdict(self._journeys)
+        rows = "".join(f"<tr>{''.join(_cells(leg))}</tr>" for leg in judged.legs)
+        sentences = "<br>".join(html.escape(sentence) for sentence in judged.sentences)
+        return f'<table style="line-height:18px">{rows}</table><div style="line-height:18px">{sentences}</div>'
+
+
+def _client_state(link: Link, client: str) -> tuple[str, str]:
+    """What the link is, and what the client believes where that differs."""
+    believes = "still believes it is connected" if client == "connected" else ""
+    if link.state == "stalled":
+        return "stalled", believes
+    if link.state == "down":
+        return ("connected", "new connections are refused") if link.connections else ("cut", believes)
+    return {"connected": ("connected", ""), "connecting": ("reconnecting", "")}.get(client, ("disconnected", ""))
+
+
+def _button(label: str, icon: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
+    button = widgets.Button(description=label, icon=icon, tooltip=tooltip, button_style=style, layout=widgets.Layout(width="84px"))
+    button.on_click(click)
+    return button
+
+
+def _trouble(trouble: Trouble) -> str:
+    return f'<span style="color:#D55E00"><b>✕</b> {html.escape(trouble.text)}</span>'
+
+
+def _cells(leg: Leg) -> list[str]:
+    """One row of the score."""
+    note = " <small>end to end</small>" if leg.end_to_end else " <small>on the wire</small>" if leg.wire_only else ""
+    cells = [f"{html.escape(leg.sender)} → {html.escape(leg.receiver)}{note}", f"{len(leg.sent)} sent", f"{len(set(leg.received))} arrived"]
+    lost = [label for label, _ in leg.lost]
+    for word, labels, colour in (
+        ("lost", lost, "#D55E00"), ("duplicated", leg.duplicated, "#CC79A7"), ("reordered", leg.reordered, "#E69F00"),
+        ("on the way", leg.in_flight, "inherit"), ("refused", leg.refused, "inherit"),
+    ):  # fmt: skip
+        if labels:
+            ids = html.escape(" ".join(labels[:12])) + (" …" if len(labels) > 12 else "")
+            cells.append(f'<b style="color:{colour}">{len(labels)} {word}</b> {ids}')
+    return [f'<td style="padding:0 14px 0 0">{cell}</td>' for cell in cells]
+
+
+def control_room(lab: Lab) -> ControlRoom:
+    """The control room of a lab: let it be the last line of a cell. Raises TypeError if `lab` is not a Lab."""
+    if asyncio.iscoroutine(lab) or not isinstance(lab, Lab):
+        raise TypeError(f"control_room(lab) takes a started lab: lab = await Lab.start(). It was given {type(lab).__name__}.")
+    return ControlRoom(lab)
