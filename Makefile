@@ -21,12 +21,13 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test full clean moved
+.PHONY: help lab test full renew clean moved
 
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test   install what the tests need and run what CI runs"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
+	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
 	@echo "make clean  remove .venv and every cache"
 	@echo "PYTHON=python3.12 chooses the Python for a new .venv; 3.11 is the oldest that works."
 
@@ -40,6 +41,9 @@ test: .venv/test.stamp
 	$(BIN)/lint-imports
 	$(PY) -m pytest tests
 	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
+
+renew: .venv/test.stamp
+	$(PY) tests/renew.py
 
 full: .venv/test.stamp
 	$(PY) tests/full.py $(FULL_ARGS)

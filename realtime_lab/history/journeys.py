@@ -19,7 +19,7 @@ SERVER = "server"
 Fate = Literal["arrived", "lost", "refused", "in flight"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Message:
     """What one application handed in once. A message that the server passes on keeps its `root`."""
 
@@ -40,7 +40,7 @@ class Message:
 
     @property
     def label(self) -> str:
-        """"#4": short enough for a picture."""
+        """ "#4": short enough for a picture."""
         return f"#{self.source.number}"
 
 
@@ -68,7 +68,7 @@ class Connection:
         return self.server_over if direction == "upstream" else self.client_over
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Copy:
     """One message on its way over one hop to one receiver. Positions are journal positions, -1 where it did not happen."""
 
@@ -179,8 +179,11 @@ class Journeys:
         """The connection turns out to be this client's; the server may already have emitted to it."""
         if not connection.client:
             connection.client = client
-            for copy in self._on.get((connection.sid, "downstream"), ()):
+            early = {id(copy.message): copy for copy in self._on.get((connection.sid, "downstream"), ())}
+            for copy in early.values():
                 copy.receiver, copy.wire_only = client, self.participants.get(client) == "wire"
+            for copies in [copy.message.copies for copy in early.values()] + [self.copies] * bool(early):  # it was not absent after all
+                copies[:] = [copy for copy in copies if copy.connection or copy.receiver != client or id(copy.message) not in early]
 
     def _disconnected(self, event: Event) -> None:
         connection = self._connection(event.sid)
@@ -217,9 +220,7 @@ class Journeys:
         for sid in event.sids:
             self._hand_over(message, self._connection(sid), "downstream", event.seq)
         author = self._connection(event.skip).client if event.skip else ""
-        if event.room:
-            return
-        for name, how in self.participants.items():
+        for name, how in ({} if event.room else self.participants).items():
             if name not in reached and name != author and how != "wire":
                 self._add(Copy(message, SERVER, name, "downstream", event.seq))
 

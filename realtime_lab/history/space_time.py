@@ -117,15 +117,17 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
     spots = [*steps.tails.values(), *steps.heads.values(), *(note.spot for note in steps.notes)]
     rank = {step: index for index, step in enumerate(sorted({spot.step for spot in spots}))}
 
+    trying = [name for name in rows if steps.tracks[name].trying]
+    end = len(rank) + bool(trying)
+
     def at(spot: Spot | None) -> int:
-        return len(rank) if spot is None else rank[spot.step]
+        return end if spot is None else rank[spot.step]
 
     lanes = [
         Lane(name, row, notes.get(name, ""), tuple((at(start), at(end)) for start, end in steps.tracks[name].online))
         for name, row in rows.items()
     ]
     marks = [Mark(n.lane, n.style, at(n.spot), n.word, n.sentence, n.reason, n.on_link) for n in steps.notes]
-    trying = [name for name, track in steps.tracks.items() if track.trying and name in rows]
     marks += [Mark(name, "connecting", len(rank), "connecting", "trying to connect") for name in trying]
     return Layout(
         tuple(lanes),
@@ -134,8 +136,8 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
         ),
         tuple(sorted(marks, key=lambda mark: (mark.step, rows[mark.lane], mark.on_link, mark.word))),
         tuple(Barrier(name, style, at(a), at(b)) for name in rows for style, a, b in steps.tracks[name].barriers),
-        len(rank) + bool(trying),
-        summary=_summary(journeys),
+        end,
+        summary=_summary(journeys, rows),
     )
 
 
@@ -201,11 +203,10 @@ def _fate(style: str, reason: str) -> str:
     return ", ".join(filter(None, [words.get(style, style), reason]))
 
 
-def _summary(journeys: Journeys) -> str:
+def _summary(journeys: Journeys, rows: dict[str, int]) -> str:
     parts = []
-    for leg in verdict(journeys).legs:
-        if leg.end_to_end:
-            continue
+    hops = [leg for leg in verdict(journeys).legs if not leg.end_to_end]
+    for leg in sorted(hops, key=lambda leg: (leg.sender == SERVER, rows[leg.sender], rows[leg.receiver])):
         lists = {"lost": [label for label, _ in leg.lost], "on the way": leg.in_flight, "refused": leg.refused}
         words = [f"{len(leg.sent)} sent by {leg.sender}"] + [f"{len(set(leg.received))} arrived at {leg.receiver}"] * bool(leg.sent)
         parts.append(", ".join(words + [f"{word} {' '.join(ids)}" for word, ids in lists.items() if ids]))

@@ -163,8 +163,8 @@ def _hop(sender: str, receiver: str, copies: list[Copy]) -> Leg:
         receiver,
         sent=_messages(copy.message for copy in copies if copy.fate != "refused"),
         copies=copies,
-        lost=[(copy.message, copy.reason) for copy in lost if copy.message.seq not in gone],
-        in_flight=[copy.message for copy in pending],
+        lost=list({copy.message.seq: (copy.message, copy.reason) for copy in lost if copy.message.seq not in gone}.values()),
+        in_flight=_messages(copy.message for copy in pending),
         refused=[copy.message for copy in fates["refused"]],
         wire_only=any(copy.wire_only for copy in copies),
     )
@@ -192,9 +192,7 @@ def _through(author: str, receiver: str, first: list[Copy], second: list[Copy]) 
     missing = [message for message in sent if message.seq not in reached and message.seq not in moving]
     lost = [(message, reasons[message.seq]) for message in missing if message.seq in reasons]
     waiting = [message for message in sent if message.seq in moving]
-    return _leg(
-        author, receiver, sent=sent, copies=second, lost=lost, in_flight=waiting, refused=[], wire_only=False, end_to_end=True
-    )
+    return _leg(author, receiver, sent=sent, copies=second, lost=lost, in_flight=waiting, refused=[], wire_only=False, end_to_end=True)
 
 
 def _leg(

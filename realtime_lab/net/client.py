@@ -21,6 +21,8 @@ from realtime_lab.rules.faults import seconds
 
 State = Literal["new", "connecting", "connected", "disconnected", "closed"]
 TRANSPORTS = ("polling", "websocket")
+FINAL = ("server disconnect", "client disconnect")
+"""A side said goodbye on purpose: Socket.IO clients do not come back by themselves then."""
 
 
 class Client:
@@ -148,9 +150,9 @@ class Client:
 
     async def _supervise(self, first: "asyncio.Future[None]") -> None:
         failures = 0
+        self._state = "connecting"
+        self._observe("connecting")
         while True:
-            self._state = "connecting"
-            self._observe("connecting")
             connection = Connection(self._opened, self._ended, self._receive)
             try:
                 await connection.open(self.url, self._transports, self._auth, self._connect_timeout)
@@ -169,8 +171,7 @@ class Client:
                 self._ended(connection, "transport error")
             finally:
                 await connection.close()
-            if reason == "server disconnect":  # the server said goodbye; Socket.IO clients do not come back by themselves then
-                self._state = "disconnected"
+            if reason in FINAL:
                 return
             await asyncio.sleep(backoff.delay(max(failures, 1), random.random(), **self._delays))
 
@@ -188,8 +189,11 @@ class Client:
     def _ended(self, connection: Connection, reason: str) -> None:
         if self._connection is not connection:
             return
-        self._connection, self._state = None, "connecting"
+        final = reason in FINAL
+        self._connection, self._state = None, "disconnected" if final else "connecting"
         self._observe("disconnected", sid=connection.sid, reason=reason)
+        if not final:
+            self._observe("connecting")  # once for all the attempts that follow
         self._handlers.call_soon("disconnect", reason)
 
     async def _receive(self, connection: Connection, event: str, arguments: tuple[Any, ...]) -> Any:

@@ -68,7 +68,7 @@ class Server:
             raise AlreadyClosed("this server was closed. Make a new one.")
         app = web.Application(middlewares=[_uncompressed])
         self.sio.attach(app)
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1, logger=LOG)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, *self._address).start()

@@ -34,16 +34,16 @@ STATES = {
 """The word, its mark and its colour (Okabe-Ito); never the colour alone."""
 
 LINK_FAULTS = (
-    ("Cut", "scissors", "danger", "cut", "cut {}'s connection now (RST) and keep it cut"),
-    ("Stall", "pause", "warning", "stall", "hold everything on {}'s link, without an error"),
-    ("Restore", "undo", "success", "restore", "make {}'s link work again"),
+    ("Cut", "danger", "cut", "cut {}'s connection now (RST) and keep it cut"),
+    ("Stall", "warning", "stall", "hold everything on {}'s link, without an error"),
+    ("Restore", "success", "restore", "make {}'s link work again"),
 )
-"""Button, icon, style, method of the link, tooltip."""
+"""Button, style, method of the link, tooltip."""
 
 Action = Callable[[], Awaitable[object]]
 
 
-class ControlRoom(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
+class ControlRoom:
     """Made by `control_room(lab)`. Its rows follow the lab: who joins later gets a row too."""
 
     def __init__(self, lab: Lab) -> None:
@@ -54,16 +54,20 @@ class ControlRoom(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
         self._code = ""
         self._problem = ""
         self._head = widgets.VBox()
-        self._said = widgets.HTML(layout=widgets.Layout(min_height="26px"))
+        self._said = widgets.HTML(layout=widgets.Layout(min_height="48px"))
         self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto hidden", min_height="180px"))
         self._score = widgets.HTML(layout=widgets.Layout(min_height="84px"))
-        super().__init__([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
-        self.add_class("realtime-lab-room")
+        self._box = widgets.VBox([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
         self._painter = Painter(self._paint)
         lab.changed.append(self._painter.wake)
 
     def __repr__(self) -> str:
         return "The control room. Run this cell to see it: buttons, the live picture and the score."
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """The widgets, and a text for viewers that cannot show them."""
+        bundle: dict[str, Any] = self._box._repr_mimebundle_(**options)
+        return {**bundle, "text/plain": repr(self)}
 
     # -- clicks: they only hand over work to the lab's thread -------------------------------------------------------------------------
 
@@ -138,22 +142,22 @@ class ControlRoom(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
                     child.disabled = True
 
     def _row(self, name: str) -> widgets.HBox:
-        self._states[name] = widgets.HTML(layout=widgets.Layout(width="245px"))
+        self._states[name] = widgets.HTML(layout=_fixed("236px"))
         children: list[Any] = [self._states[name]]
         if name == SERVER or name in self._lab.participants:
             for label, times in (("Send", 1), ("Send 5", 5)):
                 tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
-                children.append(_button(label, "paper-plane", "primary", tooltip, partial(self._send, name, times)))
+                children.append(_button(label, "primary", tooltip, partial(self._send, name, times)))
         if name in self._lab.links:
-            for label, icon, style, fault, tooltip in LINK_FAULTS:
-                children.append(_button(label, icon, style, tooltip.format(name), partial(self._break, name, fault)))
+            for label, style, fault, tooltip in LINK_FAULTS:
+                children.append(_button(label, style, tooltip.format(name), partial(self._break, name, fault)))
             children.append(self._slider(name))
         return widgets.HBox(children, layout=widgets.Layout(align_items="center"))
 
     def _slider(self, name: str) -> widgets.FloatSlider:
         slider = widgets.FloatSlider(
             min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency", readout_format=".2f",
-            continuous_update=False, layout=widgets.Layout(width="225px"), style={"description_width": "52px"},
+            continuous_update=False, layout=_fixed("205px"), style={"description_width": "52px"},
         )  # fmt: skip
         slider.tooltip = f"seconds added in each direction of {name}'s link"
         slider.observe(lambda change: self._slow_down(name, change["new"]), "value")
@@ -188,7 +192,7 @@ class ControlRoom(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
 
 def _client_state(link: Link, client: str) -> tuple[str, str]:
     """What the link is, and what the client believes where that differs."""
-    believes = "still believes it is connected" if client == "connected" else ""
+    believes = "but believes it is connected" if client == "connected" else ""
     if link.state == "stalled":
         return "stalled", believes
     if link.state == "down":
@@ -196,10 +200,15 @@ def _client_state(link: Link, client: str) -> tuple[str, str]:
     return {"connected": ("connected", ""), "connecting": ("reconnecting", "")}.get(client, ("disconnected", ""))
 
 
-def _button(label: str, icon: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
-    button = widgets.Button(description=label, icon=icon, tooltip=tooltip, button_style=style, layout=widgets.Layout(width="84px"))
+def _button(label: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
+    button = widgets.Button(description=label, tooltip=tooltip, button_style=style, layout=_fixed("72px"))
     button.on_click(click)
     return button
+
+
+def _fixed(width: str) -> widgets.Layout:
+    """A width that neither grows nor shrinks, so that nothing moves when a word changes."""
+    return widgets.Layout(width=width, flex="0 0 auto")
 
 
 def _trouble(trouble: Trouble) -> str:

@@ -11,6 +11,9 @@ from realtime_lab.rules.faults import DIRECTIONS, Direction
 
 CHAT = "chat message"
 
+Tag = tuple[str, str, int]
+"""Who first handed a message in, its event, and the n of #n."""
+
 
 @dataclass
 class Packet:
@@ -18,6 +21,7 @@ class Packet:
     direction: Direction
     index: int
     event: str
+    tag: Tag
 
 
 @dataclass
@@ -42,6 +46,12 @@ class Story:
         self.accepted: dict[str, str] = {}
         """sid -> client: what the server holds for alive."""
         self.relay = relay
+        self.handed: list[tuple[str, str, Tag]] = []
+        """The truth, for tests that compare with it: (sender, receiver, message) for everything that an application handed in ..."""
+        self.given: list[tuple[str, str, Tag]] = []
+        """... and for everything that a handler was given, in that order."""
+        self.refused: list[tuple[str, str, Tag]] = []
+        self._tags: dict[tuple[str, str], list[Tag]] = defaultdict(list)
         self._sids = (f"{sids}{number}" for number in count(1))
         self._emissions: dict[str, int] = defaultdict(int)
         self._receptions: dict[str, int] = defaultdict(int)
@@ -121,28 +131,43 @@ class Story:
         for _ in range(times):
             number, self._emissions[name] = self._emissions[name], self._emissions[name] + 1
             self.journal.record(name, "emitted", message=number, event=event, text=str(number))
-            sid = self.believes.get(name)
-            if sid is None:
-                self.journal.record(name, "refused", message=number, event=event, reason="not connected")
+            tag = self._tag(name, event)
+            if name in self.believes:
+                self.send(name, number, tag)
             else:
-                self.journal.record(name, "sent", message=number, event=event, sid=sid)
-                self._enqueue(name, sid, "upstream", event)
+                self.journal.record(name, "refused", message=number, event=event, reason="not connected")
+                self.refused.append((name, "server", tag))
 
-    def publish(self, event: str = CHAT, *, cause: int = -1, skip: str = "", room: str = "") -> None:
+    def _tag(self, origin: str, event: str) -> Tag:
+        tags = self._tags[origin, event]
+        tags.append((origin, event, len(tags) + 1))
+        return tags[-1]
+
+    def send(self, name: str, number: int, tag: Tag) -> None:
+        """The client hands an emitted message to its connection: the first time, or again."""
+        self.journal.record(name, "sent", message=number, event=tag[1], sid=self.believes[name])
+        self._enqueue(name, self.believes[name], "upstream", tag)
+
+    def publish(self, event: str = CHAT, *, cause: int = -1, skip: str = "", room: str = "", source: Tag | None = None) -> None:
         """The server emits to everybody whom it holds for connected."""
+        tag = self._tag("server", event)
         number, self._emissions["server"] = self._emissions["server"], self._emissions["server"] + 1
         sids = tuple(sid for sid in self.accepted if sid != skip and room in ("", sid))
         self.journal.record("server", "emitted", message=number, event=event, cause=cause, sids=sids, skip=skip, room=room)
         for sid in sids:
-            self._enqueue(self.accepted[sid], sid, "downstream", event)
+            self._enqueue(self.accepted[sid], sid, "downstream", source or tag)
+        here = {self.accepted[sid] for sid in (*sids, skip) if sid in self.accepted}
+        if not room:
+            self.handed += [("server", name, source or tag) for name in self.links if name not in here | self.foreign]
 
     def foreign_emit(self, name: str, sid: str, event: str = CHAT) -> None:
         """A client that reports nothing: its link is the first to see the message."""
-        self._enqueue(name, sid, "upstream", event)
+        self._enqueue(name, sid, "upstream", self._tag(name, event))
 
-    def _enqueue(self, name: str, sid: str, direction: Direction, event: str) -> None:
+    def _enqueue(self, name: str, sid: str, direction: Direction, tag: Tag) -> None:
         index, self._indexes[sid, direction] = self._indexes[sid, direction], self._indexes[sid, direction] + 1
-        packet = Packet(sid, direction, index, event)
+        packet = Packet(sid, direction, index, tag[1], tag)
+        self.handed.append((name, "server", tag) if direction == "upstream" else ("server", name, tag))
         if self.links[name].up:
             self.links[name].queues[direction].append(packet)
             if self.links[name].stalled:
@@ -167,16 +192,30 @@ class Story:
     def _receive(self, name: str, packet: Packet, handled: bool) -> None:
         if packet.direction == "downstream" and name in self.foreign:
             return
-        alive = packet.sid in self.accepted if packet.direction == "upstream" else self.believes.get(name) == packet.sid
-        if not alive:
+        if not self.alive(name, packet):
             return
         node = "server" if packet.direction == "upstream" else name
         number, self._receptions[node] = self._receptions[node], self._receptions[node] + 1
         self.journal.record(node, "received", message=number, sid=packet.sid, event=packet.event)
+        self.given.append((name, "server", packet.tag) if node == "server" else ("server", name, packet.tag))
         if node == "server" and self.relay:
-            self.publish(packet.event, cause=number, skip=packet.sid)
+            self.publish(packet.event, cause=number, skip=packet.sid, source=packet.tag)
         if handled:
             self.handled(node, number)
+
+    def alive(self, name: str, packet: Packet) -> bool:
+        """Does the receiving side still hold the connection of this packet for alive?"""
+        return packet.sid in self.accepted if packet.direction == "upstream" else self.believes.get(name) == packet.sid
+
+    @property
+    def waiting(self) -> set[tuple[str, str, Tag]]:
+        """The truth: what can still arrive."""
+        found = set()
+        for name, link in self.links.items():
+            for direction, queue in link.queues.items():
+                ends = (name, "server") if direction == "upstream" else ("server", name)
+                found |= {(*ends, packet.tag) for packet in queue if self.alive(name, packet)}
+        return found
 
     def handled(self, node: str, number: int) -> None:
         self.journal.record(node, "handled", message=number)
@@ -278,9 +317,9 @@ def _copies(event: Event, sent: dict[tuple[str, str], int], got: dict[tuple[str,
 # -- the pictures that people look at -------------------------------------------------------------------------------------------------
 
 
-def cut_before_six() -> Story:
+def cut_before_six(failures: int = 3, sids: str = "sid") -> Story:
     """Alice sends ten; her link is cut before #6; later it is restored and she connects again."""
-    story = Story("alice", "bob")
+    story = Story("alice", "bob", sids=sids)
     story.fault("alice", "armed", 'cut(before="chat message #6")')
     story.emit("alice", 10)
     for _ in range(5):
@@ -289,7 +328,7 @@ def cut_before_six() -> Story:
     story.cut("alice", 'cut(before="chat message #6")')
     story.both_notice("alice")
     story.restore("alice")
-    story.connect("alice", failures=3)
+    story.connect("alice", failures=failures)
     return story
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-LIMIT = 60.0
+LIMIT = 30.0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,266 @@
+"""From single events to messages and their copies: who sent what to whom, and what became of it."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime_lab.history.journeys import Copy, Journeys
+from tests.history.stories import STORIES, Story, cut_before_six, interleaved
+
+
+def told(story: Story) -> list[tuple[str, str, str, str, str]]:
+    """Every copy in words: sender, receiver, label, fate, reason."""
+    return [words(copy) for copy in Journeys(story.events).copies]
+
+
+def words(copy: Copy) -> tuple[str, str, str, str, str]:
+    return copy.sender, copy.receiver, copy.message.label, copy.fate, copy.reason
+
+
+def test_what_a_client_hands_over_and_the_server_receives_has_arrived() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice", 2)
+    story.settle()
+    assert told(story) == [("alice", "server", "#1", "arrived", ""), ("alice", "server", "#2", "arrived", "")]
+
+
+def test_what_is_not_received_on_a_live_connection_is_in_flight() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice", 2)
+    story.carry("alice", "upstream", 1)
+    assert [copy[3] for copy in told(story)] == ["arrived", "in flight"]
+    journeys = Journeys(story.events)
+    assert journeys.outstanding("sid1", "upstream") == 1
+    assert journeys.outstanding("sid1", "downstream") == 0
+
+
+def test_what_the_link_dropped_is_lost_even_before_anybody_notices() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.cut("alice")
+    assert told(story) == [("alice", "server", "#1", "lost", "the link was cut")]
+
+
+def test_what_is_sent_into_a_broken_link_is_in_flight_until_the_receiver_gives_up() -> None:
+    story = Story("alice", relay=False)
+    story.cut("alice")
+    story.emit("alice")
+    assert told(story)[0][3] == "in flight"
+    story.notice("alice")
+    assert told(story)[0][3] == "in flight"
+    story.server_notices("alice")
+    assert told(story) == [("alice", "server", "#1", "lost", "the link was cut")]
+
+
+def test_downstream_the_client_decides_when_nothing_more_can_arrive() -> None:
+    story = Story("bob", relay=False)
+    story.cut("bob")
+    story.publish()
+    story.server_notices("bob")
+    assert told(story)[0][3] == "in flight"
+    story.notice("bob")
+    assert told(story) == [("server", "bob", "#1", "lost", "the link was cut")]
+
+
+def test_without_a_fault_the_reason_is_how_the_connection_ended() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.both_notice("alice", "ping timeout")
+    assert told(story)[0][4] == "the connection had ended (ping timeout)"
+
+
+def test_a_stall_is_the_reason_only_as_long_as_it_lasts() -> None:
+    for lifted, reason in ((False, "the link was stalled"), (True, "the connection had ended (ping timeout)")):
+        story = Story("alice", relay=False)
+        story.stall("alice")
+        story.emit("alice")
+        if lifted:
+            story.resume("alice")
+        story.both_notice("alice", "ping timeout")
+        assert told(story)[0][4] == reason
+
+
+def test_a_refused_emit_is_a_copy_of_its_own_kind_and_counts_as_a_number() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.settle()
+    story.both_notice("alice")
+    story.emit("alice")
+    story.connect("alice")
+    story.emit("alice")
+    story.settle()
+    assert [copy[2:] for copy in told(story)] == [("#1", "arrived", ""), ("#2", "refused", "not connected"), ("#3", "arrived", "")]
+
+
+def test_an_absent_participant_misses_what_the_server_emits_to_everybody() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.both_notice("bob")
+    story.publish()
+    story.settle()
+    assert told(story) == [("server", "alice", "#1", "arrived", ""), ("server", "bob", "#1", "lost", "bob was not connected")]
+
+
+def test_a_room_and_a_foreign_client_never_make_somebody_absent() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.join("tab", "wire")
+    story.both_notice("bob")
+    story.publish(room="sid1")
+    assert [copy[1] for copy in told(story)] == ["alice"]
+    story.publish()
+    assert [copy[1] for copy in told(story)] == ["alice", "alice", "bob"]
+
+
+def test_the_author_who_is_left_out_on_purpose_misses_nothing() -> None:
+    story = Story("alice", "bob")
+    story.emit("alice")
+    story.settle()
+    assert [copy[:2] for copy in told(story)] == [("alice", "server"), ("server", "bob")]
+
+
+def test_a_relay_keeps_the_number_and_the_author_of_its_source() -> None:
+    story = Story("alice", "bob")
+    story.publish()
+    story.emit("alice", 2)
+    story.settle()
+    relayed = Journeys(story.events).messages[-1]
+    assert (relayed.origin, relayed.number, relayed.label, relayed.source.origin) == ("server", 3, "#2", "alice")
+
+
+def test_an_answer_with_another_event_is_a_message_of_the_server() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.carry("alice", "upstream")
+    story.publish("welcome", cause=0)
+    answer = Journeys(story.events).messages[-1]
+    assert (answer.root, answer.source.origin) == (None, "server")
+
+
+def test_numbers_count_by_author_and_event() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("alice", event="a")
+    story.emit("alice", event="b")
+    story.emit("bob", event="a")
+    story.emit("alice", event="a")
+    assert [(m.origin, m.event, m.number) for m in Journeys(story.events).messages] == [
+        ("alice", "a", 1),
+        ("alice", "b", 1),
+        ("bob", "a", 1),
+        ("alice", "a", 2),
+    ]
+
+
+def test_a_new_connection_starts_a_new_count_of_positions() -> None:
+    """#2 is lost on the first connection; #3 is the first event of the second one."""
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.settle()
+    story.emit("alice")
+    story.cut("alice")
+    story.both_notice("alice")
+    story.restore("alice")
+    story.connect("alice")
+    story.emit("alice")
+    story.settle()
+    assert [copy[2:4] for copy in told(story)] == [("#1", "arrived"), ("#2", "lost"), ("#3", "arrived")]
+
+
+def test_a_client_that_the_server_reaches_before_its_connection_has_a_name_is_not_absent_as_well() -> None:
+    """The server emits to a connection as soon as it has accepted it, before anything crossed the link that tells whose it is."""
+    story = Story("alice", relay=False)
+    story.join("bob")
+    record = story.journal.record
+    record("server", "connected", sid="new")
+    record("server", "emitted", message=0, event="news", sids=("sid1", "new"))
+    record("bob", "wire", sid="new", direction="downstream", packet=1, type="CONNECT")
+    record("bob", "connected", sid="new")
+    record("bob", "received", sid="new", message=0, event="news")
+    journeys = Journeys(story.events)
+    assert [words(copy)[1:4] for copy in journeys.copies] == [("alice", "#1", "in flight"), ("bob", "#1", "arrived")]
+    assert journeys.messages[0].copies == journeys.copies
+
+
+def test_a_foreign_client_is_known_from_its_link_alone() -> None:
+    story = Story("alice")
+    story.join("tab", "wire")
+    sid = story.connect("tab")
+    story.foreign_emit("tab", sid)
+    story.settle()
+    story.emit("alice")
+    story.settle()
+    assert told(story) == [
+        ("tab", "server", "#1", "arrived", ""),
+        ("server", "alice", "#1", "arrived", ""),
+        ("alice", "server", "#1", "arrived", ""),
+        ("server", "tab", "#1", "arrived", ""),
+    ]
+    assert [copy.wire_only for copy in Journeys(story.events).copies] == [True, False, False, True]
+    assert Journeys(story.events).outstanding(sid, "downstream") == 0
+
+
+def test_what_a_foreign_client_did_not_get_before_its_connection_ended_is_lost() -> None:
+    story = Story(relay=False)
+    story.join("tab", "wire")
+    story.connect("tab")
+    story.publish()
+    story.server_notices("tab", "transport close")
+    assert told(story) == [("server", "tab", "#1", "lost", "the connection had ended (transport close)")]
+
+
+def test_a_message_of_somebody_who_records_nothing_still_arrives() -> None:
+    story = Story()
+    story.journal.record("server", "connected", sid="x")
+    story.journal.record("server", "received", message=0, sid="x", event="chat message")
+    (copy,) = Journeys(story.events).copies
+    assert (copy.message.origin, copy.receiver, copy.fate) == ("somebody", "server", "arrived")
+
+
+def test_a_handler_runs_until_it_returns_or_fails() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice", 3)
+    story.carry("alice", "upstream", handled=False)
+    story.handled("server", 1)
+    story.failed("server", 0)
+    journeys = Journeys(story.events)
+    assert journeys.running == {("server", 2)}
+    first, second, third = (journeys.receptions["server", number] for number in range(3))
+    assert (first.failed >= 0, second.handled >= 0, third.handled, third.failed) == (True, True, -1, -1)
+
+
+def test_what_the_sender_learned_belongs_to_its_latest_copy() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.send("alice", 0, ("alice", "chat message", 1))
+    story.journal.record("alice", "settled", message=0, reason="acked")
+    assert [copy.fate_known for copy in Journeys(story.events).copies] == ["", "acked"]
+
+
+def test_held_and_forwarded_are_noted_by_position() -> None:
+    story = Story("alice", relay=False)
+    story.stall("alice")
+    story.emit("alice", 2)
+    story.resume("alice")
+    story.carry("alice", "upstream", 1)
+    first, second = Journeys(story.events).copies
+    assert first.held < first.wire < first.received
+    assert (second.held >= 0, second.wire) == (True, -1)
+    assert Journeys(story.events).copy_at("sid1", "upstream", 1) == second
+    assert Journeys(story.events).copy_at("sid1", "upstream", 2) is None
+    assert Journeys(story.events).copy_at("sid1", "upstream", -1) is None
+
+
+def test_feeding_piece_by_piece_gives_the_same_as_all_at_once() -> None:
+    events = cut_before_six().events
+    live = Journeys(events[:30])
+    assert live.seen == 30
+    for event in events[30:]:
+        live.feed(event)
+    assert [words(copy) for copy in live.copies] == [words(copy) for copy in Journeys(events).copies]
+
+
+@pytest.mark.parametrize("name", STORIES)
+@given(st.randoms(use_true_random=False))
+def test_fates_and_reasons_do_not_depend_on_how_independent_places_interleave(name: str, choose: random.Random) -> None:
+    events = STORIES[name]().events
+    assert sorted(map(words, Journeys(interleaved(events, choose)).copies)) == sorted(map(words, Journeys(events).copies))

@@ -1,0 +1,33 @@
+"""Run the notebooks and store their outputs, as they are committed and as nbval compares them: `make renew`.
+
+Widgets are left out of what is stored: without a running kernel a stored widget shows an error, and the text beside it shows instead.
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+TIMEOUT = 60
+
+
+def renew(path: Path) -> None:
+    """Run one notebook in its folder and write it back."""
+    notebook = nbformat.read(path, as_version=4)
+    kernel = notebook.metadata.get("kernelspec")
+    NotebookClient(notebook, timeout=TIMEOUT, resources={"metadata": {"path": str(path.parent)}}).execute()
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
+    nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    for each in [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb")):
+        renew(each)
+        print(f"renewed {each.name}")
