@@ -40,7 +40,7 @@ class Message:
 
     @property
     def label(self) -> str:
-        """ "#4": short enough for a picture."""
+        """Short enough for a picture: "#4"."""
         return f"#{self.source.number}"
 
 

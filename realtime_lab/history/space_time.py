@@ -208,7 +208,7 @@ def _summary(journeys: Journeys, rows: dict[str, int]) -> str:
     hops = [leg for leg in verdict(journeys).legs if not leg.end_to_end]
     for leg in sorted(hops, key=lambda leg: (leg.sender == SERVER, rows[leg.sender], rows[leg.receiver])):
         lists = {"lost": [label for label, _ in leg.lost], "on the way": leg.in_flight, "refused": leg.refused}
-        words = [f"{len(leg.sent)} sent by {leg.sender}"] + [f"{len(set(leg.received))} arrived at {leg.receiver}"] * bool(leg.sent)
+        words = [f"{len(leg.sent)} sent by {leg.sender}"] + [f"{leg.arrived} arrived at {leg.receiver}"] * bool(leg.sent)
         parts.append(", ".join(words + [f"{word} {' '.join(ids)}" for word, ids in lists.items() if ids]))
     return "; ".join(parts) or "nothing was sent"
 

@@ -45,6 +45,11 @@ class Leg:
         return f"{self.sender} to {self.receiver}"
 
     @property
+    def arrived(self) -> int:
+        """How many of the messages arrived at least once. (What the server passed on twice is two messages of one id.)"""
+        return len(set(self.received)) if self.end_to_end else len(self.sent) - len(self.lost) - len(self.in_flight)
+
+    @property
     def refuted(self) -> tuple[str, ...]:
         """The guarantees that this leg refutes, in the order of GUARANTEES."""
         broken = {
@@ -62,7 +67,7 @@ class Leg:
         return self.finished != tuple(label for label in self.received if label in done)
 
     def __str__(self) -> str:
-        parts = [f"{len(self.sent)} sent", f"{len(set(self.received))} arrived"]
+        parts = [f"{len(self.sent)} sent", f"{self.arrived} arrived"]
         parts += [f"{len(self.lost)} lost ({_ids([label for label, _ in self.lost])})"] if self.lost else []
         for word, labels in (("duplicated", self.duplicated), ("reordered", self.reordered), ("still on the way", self.in_flight)):
             parts += [f"{len(labels)} {word} ({_ids(labels)})"] if labels else []

@@ -199,7 +199,7 @@ class Link:
 
     @bandwidth.setter
     def bandwidth(self, value: float | None) -> None:
-        if value is not None and not 0 < value < float("inf"):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf")):
             raise InvalidSetting(f"bandwidth={value!r} is not a rate. Give bytes per second, more than 0, or None for no limit.")
         for lane in self.lanes.values():
             lane.bandwidth = value

@@ -275,7 +275,7 @@ class Pair:
 
     def close(self, why: str) -> None:
         """End both sides with FIN, once what was forwarded is delivered. What was not forwarded is lost."""
-        self._break(why, asyncio.Transport.close)
+        self._break(why, lambda transport: transport.close())
 
     def _break(self, why: str, finish: Callable[[asyncio.Transport], None]) -> None:
         if self._broken:

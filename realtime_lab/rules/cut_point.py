@@ -81,9 +81,11 @@ def cut_point(
         return CutPoint(side, where, event=event, number=number, attempt=attempt)  # type: ignore[arg-type]  # one of the two words above
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UnknownFault(f"packet {value!r} does not exist: packets count from 1. {HINT}")
+    if attempt != 1:
+        raise UnknownFault(f"attempt= counts the sends of one message; packet {value} crosses once. Leave attempt= out. {HINT}")
     if where is None:
         raise UnknownFault(f'packet {value} of which direction? Add direction="upstream" (client to server) or "downstream". {HINT}')
-    return CutPoint(side, where, packet=value, attempt=attempt)  # type: ignore[arg-type]  # one of the two words above
+    return CutPoint(side, where, packet=value)  # type: ignore[arg-type]  # one of the two words above
 
 
 def _one_direction(direction: str | None) -> Direction | None:

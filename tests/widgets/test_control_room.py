@@ -1,0 +1,194 @@
+"""The control room without a browser: what its buttons do and what it says. A real lab behind it."""
+
+import asyncio
+import itertools
+import time
+
+import ipywidgets
+import pytest
+
+from realtime_lab import Lab
+from realtime_lab.widgets import control_room
+from realtime_lab.widgets.painter import Painter
+
+
+class Room:
+    """Finds the parts of a room as a learner would: by row and by label."""
+
+    def __init__(self, room):
+        self.head, self.said, self.picture, self.score = room._box.children
+
+    def row(self, name):
+        return next(row for row in self.head.children if f"<b>{name}</b>" in row.children[0].value)
+
+    def press(self, name, label):
+        button = next(child for child in self.row(name).children if getattr(child, "description", "") == label)
+        button.click()
+
+    async def until(self, condition):
+        deadline = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < deadline, (self.said.value, self.score.value)
+            await asyncio.sleep(0.01)
+
+    async def shows(self, name, *words):
+        await self.until(lambda: any(row.children[0].value for row in self.head.children))
+        await self.until(lambda: all(word in self.row(name).children[0].value for word in words))
+
+
+def in_a_room(work):
+    async def main():
+        async with Lab.start() as lab:
+            await lab.join("alice")
+            await lab.join("bob")
+            room = Room(control_room(lab))
+            await room.until(lambda: len(room.head.children) == 3)
+            await work(lab, room)
+
+    asyncio.run(main())
+
+
+def test_each_button_says_the_line_of_code_that_does_the_same():
+    async def work(lab, room):
+        lines = {
+            ("alice", "Send"): "alice.emit(&quot;chat message&quot;, 1)",
+            ("alice", "Send 5"): "for n in range(2, 7): alice.emit(&quot;chat message&quot;, n)",
+            ("server", "Send"): "await lab.publish(&quot;chat message&quot;, 1)",
+            ("bob", "Stall"): "bob.link.stall()",
+            ("bob", "Restore"): "bob.link.restore()",
+            ("bob", "Cut"): "bob.link.cut()",
+        }
+        for (name, label), code in lines.items():
+            room.press(name, label)
+            await room.until(lambda code=code: code in room.said.value)
+        done = [event.reason for event in lab.journal if event.kind == "fault"]
+        assert done == ["bob.link.stall()", "bob.link.restore()", "bob.link.cut()"]
+        await lab.settle()
+        assert lab.verdict().leg("alice", "server").received == ("#1", "#2", "#3", "#4", "#5", "#6")
+
+    in_a_room(work)
+
+
+def test_the_rows_say_what_the_link_is_and_what_the_client_believes():
+    async def work(lab, room):
+        await room.shows("alice", "connected")
+        room.press("alice", "Cut")
+        await room.shows("alice", "cut")
+        room.press("alice", "Restore")
+        await room.shows("alice", "connected")
+        room.press("alice", "Stall")
+        await room.shows("alice", "stalled", "believes it is connected")
+        await lab.settle()
+        await room.until(lambda: "believes" not in room.row("alice").children[0].value)
+
+    in_a_room(work)
+
+
+def test_the_score_and_the_picture_name_what_was_lost():
+    async def work(lab, room):
+        room.press("bob", "Cut")
+        await room.shows("bob", "cut")
+        room.press("alice", "Send 5")
+        await room.until(lambda: "5 lost" in room.score.value and "#1 #2 #3 #4 #5" in room.score.value)
+        await room.until(lambda: "lost #1 #2 #3 #4 #5" in room.picture.value)
+
+    in_a_room(work)
+
+
+def test_the_slider_sets_the_latency_of_the_link():
+    async def work(lab, room):
+        slider = next(child for child in room.row("bob").children if isinstance(child, ipywidgets.FloatSlider))
+        slider.value = 0.25
+        await room.until(lambda: lab.links["bob"].latency == 0.25)
+        await room.until(lambda: "bob.link.latency = 0.25" in room.said.value)
+
+    in_a_room(work)
+
+
+def test_an_error_of_a_button_and_trouble_in_a_handler_are_shown_in_the_room():
+    async def work(lab, room):
+        room.press("alice", "Cut")
+        await room.shows("alice", "cut")
+        await lab.settle()
+        room.press("alice", "Send")
+        await room.until(lambda: "NotConnected" in room.said.value)
+        assert lab.errors == []  # it was the learner's doing, not trouble
+
+        @lab.server.on("chat message")
+        def broken(sid, data):
+            raise ValueError("<b>no</b>")
+
+        room.press("bob", "Send")
+        await room.until(lambda: "broken()" in room.said.value and "&lt;b&gt;no&lt;/b&gt;" in room.said.value)
+
+    in_a_room(work)
+
+
+def test_a_blocking_handler_is_named_while_it_blocks():
+    async def work(lab, room):
+        @lab.server.on("chat message")
+        def sleepy(sid, data):
+            time.sleep(1.8)
+
+        room.press("alice", "Send")
+        await room.until(lambda: "sleepy()" in room.said.value)
+        await lab.settle()
+
+    in_a_room(work)
+
+
+def test_who_joins_later_gets_a_row_and_a_foreign_client_has_no_send_button():
+    async def work(lab, room):
+        await lab.join("carol")
+        await lab.open_link("dave")
+        await room.until(lambda: len(room.head.children) == 5)
+        assert "Send" in [getattr(child, "description", "") for child in room.row("carol").children]
+        assert "Send" not in [getattr(child, "description", "") for child in room.row("dave").children]
+        assert "Cut" in [getattr(child, "description", "") for child in room.row("dave").children]
+
+    in_a_room(work)
+
+
+def test_a_closed_lab_says_so_and_its_buttons_are_off():
+    async def main():
+        lab = await Lab.start()
+        await lab.join("alice")
+        shown = control_room(lab)
+        room = Room(shown)
+        await room.until(lambda: len(room.head.children) == 2)
+        await lab.close()
+        await room.until(lambda: "This lab is closed" in room.said.value)
+        await room.until(lambda: all(child.disabled for child in room.row("alice").children[1:]))
+        await room.until(lambda: not shown._painter._thread.is_alive())
+
+    asyncio.run(main())
+
+
+def test_a_room_needs_a_started_lab_and_reads_as_text_where_widgets_cannot_show():
+    with pytest.raises(TypeError, match=r"await Lab\.start"):
+        control_room(Lab.start())
+
+    async def work(lab, room):
+        bundle = control_room(lab)._repr_mimebundle_()
+        assert bundle["text/plain"].startswith("The control room.")
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+
+    in_a_room(work)
+
+
+def test_a_painter_paints_ten_times_a_second_at_most_and_never_misses_the_last_news():
+    painted, state = [], {"value": 0}
+
+    def paint():
+        painted.append((time.monotonic(), state["value"]))
+        return state["value"] < 500
+
+    painter = Painter(paint)
+    for value in range(1, 501):
+        state["value"] = value
+        painter.wake()
+        time.sleep(0.001)
+    painter._thread.join(5)
+    assert not painter._thread.is_alive()
+    assert painted[-1][1] == 500
+    assert min(after - before for (before, _), (after, _) in itertools.pairwise(painted)) > 0.09
