@@ -19,7 +19,8 @@ from typing import Protocol
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
 from realtime_lab.net.packets import Observer, ignore
-from realtime_lab.net.pair import Pair, Passing
+from realtime_lab.net.pair import Pair
+from realtime_lab.net.passing import Passing
 from realtime_lab.net.wire import Packet, Session, Unit
 from realtime_lab.rules.cut_point import Crossing, CutPoint, cut_point
 from realtime_lab.rules.faults import DIRECTIONS, Direction, Lane, directions, seconds
@@ -215,6 +216,8 @@ class Link:
     def _check_ahead(self, point: CutPoint) -> None:
         """An exact cut that can never happen is an error now, not a silence later."""
         which = directions(point.direction or "both")
+        if any(point.matches(crossing) for pair in self._pairs for crossing in pair.waiting()):
+            return
         if point.packet and self._packets[which[0]] >= point.packet:
             passed, latest = True, f"packet {self._packets[which[0]]}"
         else:

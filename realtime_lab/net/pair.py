@@ -3,33 +3,20 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from realtime_lab.net.passing import Owner, Passing
 from realtime_lab.net.sockets import reset, unsent
 from realtime_lab.net.wire import Packet, Unit, Wire
 from realtime_lab.rules.cut_point import Crossing
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
-
-if TYPE_CHECKING:
-    from realtime_lab.net.link import Link
 
 HIGH_WATER = 1024 * 1024
 """Bytes of one direction that may wait in a link before it stops reading, so that a stall is felt by the sender as TCP feels it."""
 
 DRAIN_LIMIT = 1.0
 """Seconds that a cut waits at most until what it had forwarded is delivered."""
-
-
-@dataclass(slots=True)
-class Passing:
-    """A unit on its way through the link."""
-
-    unit: Unit
-    leave: float
-    packets: list[tuple[Packet, Crossing]]
-    held: bool = False
 
 
 class _End(asyncio.Protocol):
@@ -67,7 +54,7 @@ class _End(asyncio.Protocol):
 class Pair:
     """Both sockets of one proxied connection."""
 
-    def __init__(self, link: "Link", host: str, port: int) -> None:
+    def __init__(self, link: Owner, host: str, port: int) -> None:
         self._link = link
         self._target = (host, port)
         self._loop = asyncio.get_running_loop()
@@ -94,6 +81,10 @@ class Pair:
     @property
     def _open(self) -> list[asyncio.Transport]:
         return [end.transport for end in self._ends.values() if end.transport is not None]
+
+    def waiting(self) -> Iterator[Crossing]:
+        """The packets that are in this connection now."""
+        return (crossing for queue in self._queues.values() for passing in queue for _, crossing in passing.packets)
 
     # -- sockets --------------------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from realtime_lab.lab.loop_thread import Trouble
 from realtime_lab.net.link import Link
 from realtime_lab.widgets.painter import Painter
 
-STEPS = 20
+STEPS = 18
 """How many steps of the history the live picture shows: what fits beside an open file browser on a small screen."""
 
 STATES = {
