@@ -86,7 +86,6 @@ class Copy:
     received: int = -1
     handled: int = -1
     failed: int = -1
-    fate_known: str = ""
     wire_only: bool = False
 
     @property
@@ -109,7 +108,7 @@ class Copy:
         if fate != "lost":
             return ""
         if self.connection is None:
-            return f"{self.receiver} was not connected"
+            return self.why or f"{self.receiver} was not connected"
         return self.connection.why or self.why
 
     @property
@@ -132,6 +131,7 @@ class Journeys:
         self.running: set[tuple[str, int]] = set()
         """Receptions whose handler has not returned yet."""
         self.seen = 0
+        self._broken: dict[str, str] = {}
         self._emissions: dict[tuple[str, int], Message] = {}
         self._counts: dict[tuple[str, str], int] = defaultdict(int)
         self._on: dict[tuple[str, Direction], list[Copy]] = defaultdict(list)
@@ -174,6 +174,7 @@ class Journeys:
         else:
             self._name(connection, event.node)
             connection.client_up = True
+            self._broken.pop(event.node, None)
 
     def _name(self, connection: Connection, client: str) -> None:
         """The connection turns out to be this client's; the server may already have emitted to it."""
@@ -198,6 +199,8 @@ class Journeys:
 
     def _fault(self, event: Event) -> None:
         words = {"cut": "the link was cut", "close": "the link was closed"}.get(event.event)
+        if words:
+            self._broken[event.node] = words  # why its messages are lost until it is back, whether the server has noticed or not
         for connection in self.connections.values():
             if connection.client == event.node and connection.live:
                 connection.why = connection.why or words or ""
@@ -222,7 +225,7 @@ class Journeys:
         author = self._connection(event.skip).client if event.skip else ""
         for name, how in ({} if event.room else self.participants).items():
             if name not in reached and name != author and how != "wire":
-                self._add(Copy(message, SERVER, name, "downstream", event.seq))
+                self._add(Copy(message, SERVER, name, "downstream", event.seq, why=self._broken.get(name, "")))
 
     def _hand_over(self, message: Message, connection: Connection, direction: Direction, seq: int) -> Copy:
         ends = (connection.client, SERVER) if direction == "upstream" else (SERVER, connection.client)
@@ -241,10 +244,6 @@ class Journeys:
 
     def _sent(self, event: Event) -> None:
         self._hand_over(self._emissions[event.node, event.message], self._connection(event.sid), "upstream", event.seq)
-
-    def _settled(self, event: Event) -> None:
-        for copy in self._emissions[event.node, event.message].copies[-1:]:
-            copy.fate_known = event.reason
 
     def _on_the_wire(self, event: Event) -> Copy | None:
         if event.type == "CONNECT" and event.direction == "downstream":

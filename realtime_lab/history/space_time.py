@@ -143,15 +143,15 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
 
 def _arrows(journeys: Journeys, steps: Steps, rows: dict[str, int], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
     label = _Labels([copy.message for copy in journeys.copies])
-    crowded: Counter[tuple[int, str]] = Counter()
+    crowded: Counter[tuple[int, str, str]] = Counter()
     for copy in journeys.copies:
         style = "held" if copy.fate == "in flight" and copy.held >= 0 > copy.wire else str(copy.fate)
         start, reach = at(steps.tails[id(copy)]), _reach(copy, abs(rows[copy.sender] - rows[copy.receiver]))
         if style == "arrived":
             end: float = at(steps.heads[id(copy)])
         else:
-            end = start + reach + 0.3 * crowded[start, copy.receiver]
-            crowded[start, copy.receiver] += reach > 0
+            end = start + reach + 0.3 * crowded[start, copy.sender, copy.receiver]
+            crowded[start, copy.sender, copy.receiver] += reach > 0
         yield Arrow(
             copy.sender,
             copy.receiver,
@@ -169,7 +169,7 @@ def _reach(copy: Copy, rows: int) -> float:
     """How far between the lanes: a link ends half a row before its client."""
     if copy.fate in ("arrived", "refused"):
         return float(copy.fate == "arrived")
-    if copy.connection is None:
+    if copy.connection is None and not copy.why:
         return (rows - 0.68) / rows
     if copy.wire >= 0 and copy.fate == "lost":
         return (rows - 0.15) / rows

@@ -61,6 +61,8 @@ class Track:
     """The last spot on the lane."""
     seen: list[Spot] = field(default_factory=list)
     """What the link has seen since its latest fault, that fault included."""
+    missed: list[Spot] = field(default_factory=list)
+    """Where messages were sent that it never got."""
     fault: Spot | None = None
     down: Spot | None = None
     """The latest disconnection."""
@@ -136,6 +138,8 @@ class Steps:
             self._sends.append(spot)
         for copy in copies:
             self.tails[id(copy)] = spot
+            if copy.direction == "downstream" and copy.fate == "lost":
+                self.tracks[copy.receiver].missed.append(spot)
 
     def _relayed(self, event: Event, copies: list[Copy]) -> Spot | None:
         """What the server passes on leaves in the step in which it came, unless a receiver connected only later."""
@@ -203,7 +207,7 @@ class Steps:
             track.online[-1] = (track.online[-1][0], spot)
             self.notes.append(Note(spot, client, "disconnected", "disconnected", "disconnected", event.reason))
         elif event.node == SERVER and connection.client and not connection.client_over:
-            spot = Spot(self.tracks[SERVER].latest, *track.seen)
+            spot = Spot(self.tracks[SERVER].latest, track.fault, Spot(self._accepts.get(event.sid)))
             track.seen.append(spot)
             self.notes.append(Note(spot, connection.client, "hung up", "server hung up", "the server hung up", event.reason, on_link=True))
 
@@ -211,7 +215,8 @@ class Steps:
         if event.event in ("armed", "disarm"):
             return
         track, on_link = self.tracks[event.node], event.node != SERVER
-        spot = Spot(*track.seen) if on_link else self._next(SERVER)
+        missed = track.missed if event.event in OPENINGS else []
+        spot = Spot(*track.seen, *missed) if on_link else self._next(SERVER)
         track.seen, track.fault = [spot], spot
         if event.event in (*BARRIERS, *OPENINGS):
             self._open(track, spot)

@@ -13,6 +13,8 @@ from typing import Literal
 from realtime_lab.errors import UnknownFault
 from realtime_lab.rules.faults import Direction, directions
 
+Side = Literal["before", "after"]
+
 HINT = 'Write for example cut(before="chat message #6"), cut(after="chat message #6") or cut(packet=7, direction="upstream").'
 
 
@@ -34,7 +36,7 @@ class Crossing:
 class CutPoint:
     """Where to cut. `str()` gives the arguments as they are written in code."""
 
-    side: Literal["before", "after"]
+    side: Side
     direction: Direction | None = None
     event: str = ""
     number: int = 0
@@ -65,7 +67,8 @@ def cut_point(
     attempt: int = 1,
 ) -> CutPoint | None:
     """The cut point that these arguments name, or None when they name none (cut now). Raises UnknownFault."""
-    named = [(side, value) for side, value in (("before", before), ("after", after), ("before", packet)) if value is not None]
+    places: tuple[tuple[Side, str | int | None], ...] = (("before", before), ("after", after), ("before", packet))
+    named = [(side, value) for side, value in places if value is not None]
     if not named:
         if direction is not None or attempt != 1:
             raise UnknownFault(f"direction= and attempt= say which packet, but no packet is named. {HINT}")
@@ -74,18 +77,26 @@ def cut_point(
         raise UnknownFault(f"a cut has one place: give before=, after= or packet=, not several. {HINT}")
     side, value = named[0]
     where = _one_direction(direction)
-    if isinstance(attempt, bool) or not isinstance(attempt, int) or attempt < 1:
+    if not _count(attempt):
         raise UnknownFault(f"attempt={attempt!r} is not a count. 1 is the first time that the message crosses the link. {HINT}")
     if isinstance(value, str):
         event, number = _message(value)
-        return CutPoint(side, where, event=event, number=number, attempt=attempt)  # type: ignore[arg-type]  # one of the two words above
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return CutPoint(side, where, event=event, number=number, attempt=attempt)
+    return CutPoint(side, where, packet=_position(value, where, attempt))
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _position(value: int, where: Direction | None, attempt: int) -> int:
+    if not _count(value):
         raise UnknownFault(f"packet {value!r} does not exist: packets count from 1. {HINT}")
     if attempt != 1:
         raise UnknownFault(f"attempt= counts the sends of one message; packet {value} crosses once. Leave attempt= out. {HINT}")
     if where is None:
         raise UnknownFault(f'packet {value} of which direction? Add direction="upstream" (client to server) or "downstream". {HINT}')
-    return CutPoint(side, where, packet=value)  # type: ignore[arg-type]  # one of the two words above
+    return value
 
 
 def _one_direction(direction: str | None) -> Direction | None:

@@ -11,8 +11,8 @@ from realtime_lab.rules.faults import DIRECTIONS, Direction
 
 CHAT = "chat message"
 
-Tag = tuple[str, str, int]
-"""Who first handed a message in, its event, and the n of #n."""
+Tag = tuple[str, str, int, int]
+"""Who first handed a message in, its event, the n of #n; and the server's how-many-th emission it is, or 0."""
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Story:
 
     def _tag(self, origin: str, event: str) -> Tag:
         tags = self._tags[origin, event]
-        tags.append((origin, event, len(tags) + 1))
+        tags.append((origin, event, len(tags) + 1, 0))
         return tags[-1]
 
     def send(self, name: str, number: int, tag: Tag) -> None:
@@ -154,11 +154,12 @@ class Story:
         number, self._emissions["server"] = self._emissions["server"], self._emissions["server"] + 1
         sids = tuple(sid for sid in self.accepted if sid != skip and room in ("", sid))
         self.journal.record("server", "emitted", message=number, event=event, cause=cause, sids=sids, skip=skip, room=room)
+        tag = (*(source or tag)[:3], number + 1)
         for sid in sids:
-            self._enqueue(self.accepted[sid], sid, "downstream", source or tag)
+            self._enqueue(self.accepted[sid], sid, "downstream", tag)
         here = {self.accepted[sid] for sid in (*sids, skip) if sid in self.accepted}
         if not room:
-            self.handed += [("server", name, source or tag) for name in self.links if name not in here | self.foreign]
+            self.handed += [("server", name, tag) for name in self.links if name not in here | self.foreign]
 
     def foreign_emit(self, name: str, sid: str, event: str = CHAT) -> None:
         """A client that reports nothing: its link is the first to see the message."""
@@ -282,6 +283,12 @@ def _causes(events: Iterable[Event]) -> list[set[int]]:
             causes |= {at[name] for name in _next_client(events, index) if name in at}
         if event.kind in ("fault", "wire") and event.index < 0:
             causes |= {connection[sid] for sid, name in owner.items() if name == event.node and sid in connection}
+        if event.kind == "fault" and event.event in ("restore", "resume"):  # whoever repairs a link has seen what was emitted before
+            causes |= {at["what was emitted"]} if "what was emitted" in at else set()
+            at["what was repaired"] = index
+        if event.kind == "emitted" and event.node == "server":
+            causes |= {at["what was repaired"]} if "what was repaired" in at else set()
+            at["what was emitted"] = index
         for key in _copies(event, sent, got):
             causes |= {packets[key]} if key in packets else set()
             packets[key] = index
