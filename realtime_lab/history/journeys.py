@@ -207,11 +207,11 @@ class Journeys:
                 connection.stalled = event.event == "stall" or (connection.stalled and event.event not in ("resume", "restore"))
 
     def _emitted(self, event: Event) -> None:
-        key = (event.node, event.event)
-        self._counts[key] += 1
         cause = self.receptions.get((event.node, event.cause))
         root = cause.message.source if cause is not None and cause.message.event == event.event else None
-        message = Message(event.node, event.event, self._counts[key], event.text, event.seq, root, event.room)
+        self._counts[event.node, event.event] += root is None  # what is passed on keeps its author's number
+        number = root.number if root else self._counts[event.node, event.event]
+        message = Message(event.node, event.event, number, event.text, event.seq, root, event.room)
         self.messages.append(message)
         self._emissions[event.node, event.message] = message
         if event.node == SERVER:

@@ -218,7 +218,7 @@ def _trouble(trouble: Trouble) -> str:
 def _cells(leg: Leg) -> list[str]:
     """One row of the score."""
     note = " <small>end to end</small>" if leg.end_to_end else " <small>on the wire</small>" if leg.wire_only else ""
-    cells = [f"{html.escape(leg.sender)} → {html.escape(leg.receiver)}{note}", f"{len(leg.sent)} sent", f"{len(set(leg.received))} arrived"]
+    cells = [f"{html.escape(leg.sender)} → {html.escape(leg.receiver)}{note}", f"{len(leg.sent)} sent", f"{leg.arrived} arrived"]
     lost = [label for label, _ in leg.lost]
     for word, labels, colour in (
         ("lost", lost, "#D55E00"), ("duplicated", leg.duplicated, "#CC79A7"), ("reordered", leg.reordered, "#E69F00"),

@@ -124,8 +124,10 @@ def test_a_relay_keeps_the_number_and_the_author_of_its_source() -> None:
     story.publish()
     story.emit("alice", 2)
     story.settle()
-    relayed = Journeys(story.events).messages[-1]
-    assert (relayed.origin, relayed.number, relayed.label, relayed.source.origin) == ("server", 3, "#2", "alice")
+    story.publish()
+    *_, relayed, published = Journeys(story.events).messages
+    assert (relayed.origin, relayed.number, relayed.label, relayed.source.origin) == ("server", 2, "#2", "alice")
+    assert (published.origin, published.label) == ("server", "#2"), "the server's own messages are counted by themselves"
 
 
 def test_an_answer_with_another_event_is_a_message_of_the_server() -> None:
