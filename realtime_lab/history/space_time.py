@@ -187,7 +187,8 @@ class _Labels:
 
     def __call__(self, copy: Copy) -> str:
         source = copy.message.source
-        words = [source.origin] if self._many and source.origin != copy.sender else []
+        relayed = self._many and source.origin != copy.sender and copy.fate == "arrived"  # a lost relay is seen to come from its arrow
+        words = [source.origin] if relayed else []
         words += [source.event] if source.event != self._usual else []
         return " ".join([*words, source.label])
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import socketio
@@ -25,6 +28,14 @@ from realtime_lab import (
 )
 from realtime_lab.lab.lab import CHAT
 from tests.lab.script import script
+
+
+def test_the_readme_s_script_runs_as_it_stands():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "async def main" in block]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "alice to server: 10 sent, 5 arrived, 5 lost (#6 #7 #8 #9 #10)" in done.stdout
 
 
 def test_the_script_of_the_readme_names_exactly_the_lost_messages():
