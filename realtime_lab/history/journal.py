@@ -75,14 +75,21 @@ class Journal:
         self._clock = clock
         self._events: list[Event] = []
         self._subscribers: list[Callable[[Event], None]] = []
+        self._sealed = False
 
     def record(self, node: str, kind: Kind, **details: Any) -> Event:
         """Append one event and tell the subscribers, in order. Returns it."""
         event = Event(len(self._events), self._clock(), node, kind, **details)
+        if self._sealed:
+            return event
         self._events.append(event)
         for subscriber in tuple(self._subscribers):
             subscriber(event)
         return event
+
+    def seal(self) -> None:
+        """From here on nothing is recorded: what happens while a lab is closed is not part of its history."""
+        self._sealed = True
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
         """Call `subscriber` with each new event, on the writer's thread. Returns the function that ends it."""

@@ -2,8 +2,7 @@
 
 A message has no id on the wire as long as no guarantee is switched on, so copies are paired by position: what a client hands to connection
 S as its third event is the third event that the server receives from S, because one connection keeps its order (Socket.IO,
-"Delivery guarantees"; TCP). The same holds the other way round. A copy that was handed over and never received, on a connection that is
-over, is lost. Fed event by event, so a live view pays only for what is new.
+"Delivery guarantees"; TCP), and the other way round. A copy that was handed over and never received, on a connection that is over, is lost.
 """
 
 from collections import defaultdict
@@ -118,13 +117,15 @@ class Copy:
 
 
 class Journeys:
-    """The index over a journal: messages, copies and connections."""
+    """The index over a journal: messages, copies and connections. Fed event by event, so a live view pays only for what is new."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.messages: list[Message] = []
         self.copies: list[Copy] = []
         self.participants: dict[str, str] = {}
         """name -> "" or "wire" (seen on its link only), in the order of joining."""
+        self.joined: dict[str, int] = {}
+        """name -> when it joined (journal position)."""
         self.connections: dict[str, Connection] = {}
         self.receptions: dict[tuple[str, int], Copy] = {}
         """(node, reception number) -> the copy that was received."""
@@ -142,8 +143,7 @@ class Journeys:
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""
         self.seen = event.seq + 1
-        handler = getattr(self, f"_{event.kind}", None)
-        if handler is not None:
+        if handler := getattr(self, f"_{event.kind}", None):
             handler(event)
 
     def copy_at(self, sid: str, direction: Direction, index: int) -> Copy | None:
@@ -160,6 +160,7 @@ class Journeys:
 
     def _joined(self, event: Event) -> None:
         self.participants[event.node] = event.reason
+        self.joined[event.node] = event.seq
 
     def _left(self, event: Event) -> None:
         self.participants.pop(event.node, None)

@@ -183,15 +183,21 @@ def _end_to_end(journeys: Journeys, hops: dict[tuple[str, str], list[Copy]]) -> 
             for copy in copies:
                 if copy.message.root is not None:
                     passed_on.setdefault((copy.message.source.origin, receiver), []).append(copy)
-    return [_through(author, receiver, hops.get((author, SERVER), []), copies) for (author, receiver), copies in passed_on.items()]
+    return [
+        _through(author, receiver, hops.get((author, SERVER), []), copies, journeys.joined.get(receiver, -1))
+        for (author, receiver), copies in passed_on.items()
+    ]
 
 
-def _through(author: str, receiver: str, first: list[Copy], second: list[Copy]) -> Leg:
-    """Both hops as one: a message is lost if the first hop lost it, or the second lost every copy of it."""
+def _through(author: str, receiver: str, first: list[Copy], second: list[Copy], joined: int) -> Leg:
+    """Both hops as one: a message is lost if the first hop lost it, or the second lost every copy of it.
+
+    What was sent before the receiver joined was not meant for it.
+    """
     names = {copy.message.source.event for copy in second}
-    first = [copy for copy in first if copy.message.event in names and copy.fate != "refused"]
-    sent = _messages(copy.message for copy in first)
     reached = {copy.message.source.seq for copy in second if copy.fate == "arrived"}
+    first = [copy for copy in first if copy.message.event in names and copy.fate != "refused"]
+    sent = _messages(copy.message for copy in first if copy.message.seq > joined or copy.message.seq in reached)
     moving = {copy.message.source.seq for copy in (*first, *second) if copy.fate == "in flight"} - reached
     reasons = {copy.message.source.seq: copy.reason for copy in (*second, *first) if copy.fate == "lost"}
     missing = [message for message in sent if message.seq not in reached and message.seq not in moving]

@@ -231,6 +231,7 @@ class Lab:
             )
 
     async def _close(self) -> None:
+        self.journal.seal()
         for participant in self.participants.values():
             await participant.client.close()
         for link in self.links.values():

@@ -88,3 +88,13 @@ def test_an_event_prints_what_applies_to_it_and_no_time() -> None:
     event = journal_at(7.0).record("alice", "fault", event="cut", reason="alice.link.cut()")
     assert str(event) == "alice fault event='cut' reason='alice.link.cut()'"
     assert repr(journal_at()) == "<Journal: 0 events>"
+
+
+def test_nothing_is_recorded_after_the_seal() -> None:
+    journal = Journal(lambda: 1.0)
+    seen: list[Event] = []
+    journal.subscribe(seen.append)
+    journal.record("alice", "joined")
+    journal.seal()
+    journal.record("alice", "left")
+    assert [event.kind for event in journal] == [event.kind for event in seen] == ["joined"]

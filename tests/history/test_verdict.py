@@ -337,3 +337,16 @@ def test_a_guarantee_is_refuted_exactly_by_its_own_evidence(script: list[tuple[s
     assert set(result.refuted) == expected
     assert len(result.sentences) == len(expected) + (len(expected) < 4)
     assert isinstance(result, Verdict)
+
+
+def test_who_joins_late_is_not_judged_for_what_was_sent_before() -> None:
+    story = Story("alice", "bob", relay=True)
+    story.emit("alice", 2)
+    story.settle()
+    story.join("carol")
+    story.emit("alice", 1)
+    story.settle()
+    result = verdict(story.events)
+    assert result.leg("alice", "carol").sent == ("#3",)
+    assert result.leg("alice", "carol").received == ("#3",)
+    assert result.leg("alice", "bob").sent == ("#1", "#2", "#3")
