@@ -117,13 +117,21 @@ class ControlRoom:
     # -- painting: only the painter's thread comes here -------------------------------------------------------------------------------
 
     def _paint(self) -> bool:
+        """False: this was the last picture."""
+        last = self._lab.closed
+        try:
+            self._paint_all()
+        except Exception as error:  # noqa: BLE001  # a fault of the picture must not end the picture, and must be seen
+            self._said.value = _trouble(Trouble(f"the picture cannot be drawn: {type(error).__name__}: {error}", error))
+        return not last
+
+    def _paint_all(self) -> None:
         for event in self._lab.journal.since(self._journeys.seen):
             self._journeys.feed(event)
         self._paint_rows()
         self._said.value = self._sentence()
         self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
         self._score.value = self._score_table()
-        return not self._lab.closed
 
     def _paint_rows(self) -> None:
         for name in (SERVER, *self._lab.links):

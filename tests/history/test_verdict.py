@@ -344,6 +344,7 @@ def test_who_joins_late_is_not_judged_for_what_was_sent_before() -> None:
     story.emit("alice", 2)
     story.settle()
     story.join("carol")
+    story.connect("carol")
     story.emit("alice", 1)
     story.settle()
     result = verdict(story.events)
