@@ -126,9 +126,17 @@ class Client:
             raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._supervise(first))
+        self._supervisor.add_done_callback(lambda task: self._never(first))
         try:
             async with asyncio.timeout(timeout):
                 await first
+        except ConnectionRejected:
+            await self._stop()
+            raise
+        except asyncio.CancelledError:
+            await self._stop()
+            self._state = "disconnected"
+            raise
         except TimeoutError:
             await self._stop()
             self._state = "disconnected"
@@ -159,7 +167,7 @@ class Client:
                 failures = 0
                 if not first.done():
                     first.set_result(None)
-                reason = await connection.gone
+                reason = await asyncio.shield(connection.gone)
             except ConnectionRejected as error:
                 self._state = "disconnected"
                 if not first.done():
@@ -174,6 +182,10 @@ class Client:
             if reason in FINAL:
                 return
             await asyncio.sleep(backoff.delay(max(failures, 1), random.random(), **self._delays))
+
+    def _never(self, first: "asyncio.Future[None]") -> None:
+        if not first.done():
+            first.set_exception(AlreadyClosed("this client was closed before it was connected. Make a new one."))
 
     async def _stop(self) -> None:
         if self._supervisor is not None:

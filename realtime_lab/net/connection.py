@@ -6,13 +6,18 @@ lessons show it.
 """
 
 import asyncio
+import contextlib
+import inspect
 import logging
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
 import socketio
+from engineio.base_client import connected_clients
+from socketio import packet
 
 from realtime_lab.errors import ConnectionRejected
 from realtime_lab.net.delivery import Delivery, Fate
@@ -40,8 +45,14 @@ class Connection:
         self._outbox: deque[tuple[str, Any, Delivery, float | None]] = deque()
         self._wake = asyncio.Event()
         self._pending: dict[Delivery, None] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        self._tasks: list[asyncio.Future[None]] = []
+        self._attempt: asyncio.Task[None] | None = None
+        self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """The server refused, or the connection is over."""
+        self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answers: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
+        make: Any = self._answer
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), response_class=make)
         self._sio = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
@@ -60,16 +71,27 @@ class Connection:
 
         `limit` (seconds) covers the whole attempt; python-socketio's own limit leaves out the WebSocket handshake.
         """
-        try:
-            async with asyncio.timeout(limit):
-                await self._sio.connect(url, auth=auth, transports=list(transports), namespaces=["/"], wait_timeout=limit)
-        except TimeoutError:
-            raise TimeoutError(f"no answer from {url} in {limit} s") from None
-        except Exception as error:  # it also raises TypeError, KeyError and others when a connection breaks during its handshake
-            if self._refusal is not None:
-                raise ConnectionRejected(f"the server refused the connection: {self._refusal}") from error
+        self._attempt = asyncio.ensure_future(self._connect(url, transports, auth))
+        await asyncio.wait({self._attempt, self._decided}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if self._refusal is not None:
+            raise ConnectionRejected(f"the server refused the connection: {self._refusal}")
+        if self.gone.done():
+            return  # accepted, and over already
+        if not self._attempt.done():
+            raise TimeoutError(f"no answer from {url} in {limit} s")
+        if error := self._attempt.exception():  # TypeError, KeyError and others too, when a connection breaks during its handshake
             raise OSError(f"cannot connect to {url}: {error}") from error
         self._tasks = [asyncio.ensure_future(self._send_all()), asyncio.ensure_future(self._watch())]
+
+    async def _connect(self, url: str, transports: Sequence[str], auth: Any) -> None:
+        """Does not let python-socketio wait for the acceptance: it would not notice that the connection broke, or was ended, meanwhile."""
+        auth = auth() if callable(auth) else auth
+        auth = await auth if inspect.isawaitable(auth) else auth
+        await self._sio.connect(url, auth=auth, transports=list(transports), namespaces=["/"], wait=False)
+        if len(self._loops) == 2:  # else one of them has ended already
+            await asyncio.wait({self._accepted, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._accepted.done():
+            raise OSError("the connection broke before it was accepted")
 
     def send(self, event: str, data: Any, delivery: Delivery, ack_timeout: float | None) -> None:
         """Queue an event; it leaves in order, in the next round of the loop."""
@@ -84,26 +106,64 @@ class Connection:
         return not self._pending
 
     async def close(self) -> None:
-        """Say goodbye if there is still somebody there, and free everything."""
-        for task in self._tasks:
-            task.cancel()
+        """Say goodbye if there is still somebody there, and free everything, even when the caller is cancelled meanwhile."""
+        closing = asyncio.ensure_future(self._close())
         try:
-            async with asyncio.timeout(CLOSE_LIMIT):
-                await self._sio.disconnect()
-        except Exception as error:  # noqa: BLE001  # the goodbye is a courtesy; the connection is over either way
-            LOG.debug("disconnect failed: %r", error)
+            await asyncio.shield(closing)
+        finally:
+            await closing
+
+    async def _close(self) -> None:
+        eio = self._sio.eio
+        goodbye = asyncio.ensure_future(self._goodbye())
+        loops = self._loops
+        said = {goodbye, *loops} if eio.current_transport == "polling" else {goodbye}
+        await asyncio.wait(said, timeout=CLOSE_LIMIT, return_when=asyncio.FIRST_COMPLETED)
         self._end("client disconnect")
+        tasks = [task for task in (self._attempt, goodbye, *self._tasks, *loops) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # the goodbye is a courtesy; the connection is over either way
+        with contextlib.suppress(ValueError):
+            connected_clients.remove(eio)  # python-engineio's own list; it forgets to when it is interrupted
+        for answer in self._answers:
+            answer.close()  # python-engineio drops what it was reading when a connection breaks, and aiohttp complains
         await self._http.close()
+
+    def _answer(self, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
+        answer = aiohttp.ClientResponse(*arguments, **options)
+        self._answers.add(answer)
+        return answer
+
+    async def _goodbye(self) -> None:
+        """What was emitted goes first, then Socket.IO's goodbye; python-socketio's own may close the transport before it is out."""
+        eio = self._sio.eio
+        if self._attempt is not None and self._attempt.cancel():
+            await asyncio.wait({self._attempt})
+        if self._tasks and not self.gone.done():
+            while self._outbox:
+                await self._send(*self._outbox.popleft())
+            await eio.send(StrictPacket(packet.DISCONNECT).encode())
+            flushed = asyncio.ensure_future(eio.queue.join())
+            self._tasks.append(flushed)
+            await asyncio.wait({flushed, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
+        await eio.disconnect(abort=self.gone.done())
 
     # -- python-socketio calls these ------------------------------------------------------------------------------------------------
 
     def _on_connect(self) -> None:
         self.sid = self._sio.get_sid("/") or ""
+        self._accepted.set_result(None)
         self._opened(self)
 
     def _on_connect_error(self, data: Any = None) -> None:
-        if isinstance(data, dict) or (isinstance(data, str) and self._sio.eio.state == "connected"):
-            self._refusal = data.get("message", data) if isinstance(data, dict) else data
+        if self._sio.eio.state == "connected":  # else it is no packet, but an HTTP error
+            self._refusal = (data.get("message", data) if isinstance(data, dict) else data) or "no reason given"
+            self._decide()
+
+    def _decide(self) -> None:
+        if not self._decided.done():
+            self._decided.set_result(None)
 
     async def _on_event(self, event: str, *arguments: Any) -> Any:
         return await self._receive(self, event, arguments)
@@ -126,14 +186,20 @@ class Connection:
             await self._sio.emit(event, data, callback=delivery.acknowledged)
 
     async def _watch(self) -> None:
-        """A drop while the handshake ends fires no `disconnect` in python-socketio; the end of its read loop is the truth."""
-        await self._sio.eio.wait()
+        """The end of one of python-engineio's loops is the truth: when a POST has failed it says nothing until a poll returns."""
+        if self._loops:
+            await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         self._end("transport error")
+
+    @property
+    def _loops(self) -> list[asyncio.Task[None]]:
+        return [task for task in (self._sio.eio.read_loop_task, self._sio.eio.write_loop_task) if task is not None]
 
     def _end(self, reason: str) -> None:
         if self.gone.done():
             return
         self.gone.set_result(reason)
+        self._decide()
         for delivery in tuple(self._pending):
             delivery.settle(Fate("unknown", reason="the connection ended before an acknowledgement came"))
         self._pending.clear()

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
+from realtime_lab.net.packets import check_data
+
 H = TypeVar("H", bound=Callable[..., Any])
 
 Said = Callable[[Literal["handled", "failed"], str], object]
@@ -51,8 +53,11 @@ class Handlers:
             result = handler(*arguments)
             if inspect.isawaitable(result):
                 result = await result
-        except Exception as error:  # noqa: BLE001  # whatever an application's handler raises
+            check_data(result)
+        except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
+            if (task := asyncio.current_task()) and task.cancelling():  # not something that it waited for, but the handler itself
+                raise
             self._report(handler, event, error)
             return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": False}
         said("handled", "")
@@ -68,7 +73,7 @@ class Handlers:
     def _lifecycle(self, event: str, arguments: Sequence[Any]) -> Coroutine[Any, Any, dict[str, Any]]:
         return self.call(event, arguments, lambda kind, why: None)
 
-    def _report(self, handler: Callable[..., Any], event: str, error: Exception) -> None:
+    def _report(self, handler: Callable[..., Any], event: str, error: BaseException) -> None:
         name = getattr(handler, "__name__", repr(handler))
         message = f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}"
         asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -18,6 +18,8 @@ RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting",
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
 
 EVENTS = frozenset({packet.EVENT, packet.BINARY_EVENT})
+BINARY = frozenset({packet.BINARY_EVENT, packet.BINARY_ACK})
+"""The types that bring attachments; on any other type python-socketio reads past their number."""
 
 
 class Observer(Protocol):
@@ -55,18 +57,13 @@ def check_event(event: str) -> str:
 
 
 def check_data(data: Any) -> None:
-    """NotSerialisable, if Socket.IO cannot carry this data (JSON, with bytes allowed anywhere inside)."""
+    """NotSerialisable, if Socket.IO cannot carry this data (JSON, with bytes allowed inside lists and dicts)."""
     try:
-        json.dumps(data, default=_bytes_only)
-    except (TypeError, ValueError) as error:
+        arguments, _ = packet.Packet.deconstruct_binary(list(data) if isinstance(data, tuple) else [data])
+        json.dumps(arguments, allow_nan=False)  # a JavaScript peer hangs up on NaN
+    except (TypeError, ValueError, RecursionError) as error:
         hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
         raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
-
-
-def _bytes_only(value: Any) -> str:
-    if isinstance(value, (bytes, bytearray)):
-        return ""
-    raise TypeError(f"{type(value).__name__} is not a JSON type")
 
 
 def brief(data: Any, limit: int = 80) -> str:

@@ -4,6 +4,7 @@ Every event gets an answer (the acknowledgement envelope of handlers.py), and ha
 in the order of arrival and finish when they finish.
 """
 
+import asyncio
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,9 @@ from realtime_lab.errors import AlreadyClosed, InvalidSetting, PortInUse
 from realtime_lab.net.connection import LOG
 from realtime_lab.net.handlers import Handlers, Register
 from realtime_lab.net.packets import Observer, StrictPacket, brief, check_data, check_event, ignore
+
+MAX_POST = 1_000_000
+"""Bytes of one long-polling POST at most; python-engineio's own default."""
 
 _cause: ContextVar[int] = ContextVar("realtime_lab_cause", default=-1)
 """The reception whose handler is running, so that the record can tell what an emit answers."""
@@ -49,15 +53,18 @@ class Server:
         self._emitted = 0
         self._received = 0
         self._running = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.sio = socketio.AsyncServer(
             async_mode="aiohttp",
             serializer=StrictPacket,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
+            max_http_buffer_size=MAX_POST,
             logger=LOG,
             engineio_logger=LOG,
         )
         """The plain python-socketio server. What is emitted here directly is not recorded."""
+        self.sio.eio.start_background_task = self._start_task
         self.sio.on("connect", self._on_connect)
         self.sio.on("disconnect", self._on_disconnect)
         self.sio.on("*", self._on_event)
@@ -66,9 +73,10 @@ class Server:
         """Listen. Raises PortInUse."""
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
-        app = web.Application(middlewares=[_uncompressed])
+        app = web.Application(middlewares=[self._remembered, _uncompressed, _whole])
         self.sio.attach(app)
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1, logger=LOG)
+        options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
+        self._runner = web.AppRunner(app, handle_signals=False, **options)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, *self._address).start()
@@ -85,6 +93,9 @@ class Server:
             runner, self._runner = self._runner, None
             await self.sio.shutdown()
             await runner.cleanup()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -145,6 +156,19 @@ class Server:
         """End one connection. Socket.IO clients do not come back by themselves after that."""
         await self.sio.disconnect(sid)
 
+    def _start_task(self, target: Any, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
+        """As python-engineio's, but close() can end it: heartbeats sleep on for a whole ping_interval after their connection has ended."""
+        task: asyncio.Task[Any] = asyncio.ensure_future(target(*arguments, **options))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @web.middleware
+    async def _remembered(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """A long poll waits on after its client has gone; close() ends it too."""
+        response: web.StreamResponse = await self._start_task(handler, request)
+        return response
+
     # -- python-socketio calls these; they neither wait nor raise, because it awaits them inside the connection's read loop ---------------
 
     async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
@@ -177,5 +201,17 @@ async def _uncompressed(request: web.Request, handler: Any) -> web.StreamRespons
         headers = request.headers.copy()
         headers.popall("Sec-WebSocket-Extensions")
         request = request.clone(headers=headers)
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+@web.middleware
+async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Wait for the whole body of a long-polling POST: python-engineio reads what is there, and fails on a body in pieces (measured)."""
+    if 0 < (request.content_length or 0) <= MAX_POST:
+        try:
+            await request.content.wait_eof()
+        except OSError:  # the client is gone, and nobody reads this answer
+            return web.Response(status=400)
     response: web.StreamResponse = await handler(request)
     return response

@@ -3,13 +3,15 @@
 HTTP/1.1 (long-polling, and the handshake of a WebSocket) is parsed by h11, WebSocket frames (RFC 6455) by wsproto, Engine.IO payloads and
 Socket.IO packets by python-socketio's codec. The streams come out in `Unit`s: the raw bytes exactly as they came, cut at boundaries, with
 the packets that they hold. A unit is what the receiver can act on: a WebSocket message, or a whole HTTP message, because a server throws a
-half-received polling body away.
+half-received polling body away. HTTP that is not Engine.IO's comes out as it comes in.
 
 What cannot be parsed is passed on untouched ("opaque"): a link must never break what it only watches.
 """
 
 import json
+import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +20,7 @@ import h11
 from engineio.packet import Packet as EnginePacket
 from wsproto.frame_protocol import FrameDecoder, Opcode
 
-from realtime_lab.net.packets import EVENTS, StrictPacket, brief
+from realtime_lab.net.packets import BINARY, EVENTS, StrictPacket, brief
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
 
 Transport = Literal["polling", "websocket"]
@@ -71,6 +73,7 @@ class Session:
             return self._attachment(message, direction, transport)
         kind, body = message[:1], message[1:]
         if kind == "4":
+            self.partial.pop(direction, None)  # its attachments will not come any more
             return self._packet(body, direction, transport)
         if kind in ENGINE or body == "probe":
             return Packet("engine", transport, brief(message) if kind != "0" else ENGINE[kind], self.sid)
@@ -78,10 +81,10 @@ class Session:
 
     def _packet(self, body: str, direction: Direction, transport: Transport) -> Packet | None:
         try:
-            decoded = StrictPacket(encoded_packet=body)
+            decoded = StrictPacket(encoded_packet=body or "empty")
         except (ValueError, IndexError, RecursionError):
-            return Packet("malformed", transport, brief(body), self.sid)
-        if decoded.attachment_count:
+            return Packet("malformed", transport, _shown(body), self.sid)
+        if decoded.attachment_count and decoded.packet_type in BINARY:
             self.partial[direction] = (decoded, body)
             return None
         return self._whole(decoded, body, direction, transport)
@@ -98,11 +101,11 @@ class Session:
     def _whole(self, decoded: StrictPacket, body: str, direction: Direction, transport: Transport) -> Packet:
         name = TYPES[decoded.packet_type] if 0 <= decoded.packet_type < len(TYPES) else "malformed"
         if (decoded.namespace or "/") != "/":
-            return Packet(name, transport, brief(body), self.sid)
+            return Packet(name, transport, _shown(body), self.sid)
         if name == "CONNECT":
             if direction == "downstream" and isinstance(decoded.data, dict):
                 self.sid = str(decoded.data.get("sid", ""))
-            return Packet(name, transport, "0", self.sid)  # neither ids nor the application's credentials belong in a record
+            return Packet(name, transport, _shown(body), self.sid)
         if decoded.packet_type not in EVENTS:
             return Packet(name, transport, brief(body), self.sid)
         index = self.events[direction]
@@ -110,6 +113,11 @@ class Session:
         arguments = decoded.data[1:]
         payload = brief(arguments[0] if len(arguments) == 1 else arguments)
         return Packet(name, transport, brief(body), self.sid, decoded.data[0], index, payload)
+
+
+def _shown(body: str) -> str:
+    """The packet as short text. Of CONNECT only the namespace: neither ids nor the application's credentials belong in a record."""
+    return re.match(r"0(/[^,?]*)?", body)[0] if body.startswith("0") else brief(body)  # type: ignore[index]  # it matches "0"
 
 
 class Wire:
@@ -127,10 +135,14 @@ class Wire:
         self._raw[direction] += data
         if self._opaque or len(self._raw[direction]) > MAX_HELD:
             return self._give_up()
+        pieces: list[Piece] = []
         try:
-            return self._parse(direction, data)
+            for which, unit in self._parse(direction, data):
+                if unit.raw:  # one by one, because what was read before an error counts
+                    pieces.append((which, unit))
         except Exception:  # noqa: BLE001  # whatever a parser says about a peer's bytes: stop watching, keep forwarding
-            return self._give_up()
+            pieces += self._give_up()
+        return pieces
 
     def rest(self, direction: Direction) -> bytes:
         """Takes out the bytes that make no whole unit, because the stream ended in the middle of one."""
@@ -144,17 +156,18 @@ class Wire:
         self._http, self._frames = None, {}
         return [(direction, Unit(raw)) for direction in DIRECTIONS if (raw := self._take(direction, 0))]
 
-    def _parse(self, direction: Direction, data: bytes) -> list[Piece]:
+    def _parse(self, direction: Direction, data: bytes) -> Iterator[Piece]:
         if self._http is None:
-            return [(direction, unit) for unit in self._websocket(direction, data)]
-        pieces = [(message.direction, self._http_unit(message)) for message in self._http.feed(direction, data)]
+            yield from self._websocket(direction, data)
+            return
+        for message in self._http.feed(direction, data):
+            yield message.direction, self._http_unit(message)
         if self._http.switched:
             self._http = None
             self._frames = {which: _Frames(which) for which in DIRECTIONS}
             for which in DIRECTIONS:
                 if self._raw[which]:
-                    pieces += [(which, unit) for unit in self._websocket(which, bytes(self._raw[which]))]
-        return pieces
+                    yield from self._websocket(which, bytes(self._raw[which]))
 
     def _take(self, direction: Direction, left: int) -> bytes:
         """Everything of a stream but the last `left` bytes, which are not parsed yet."""
@@ -169,13 +182,11 @@ class Wire:
         packets = [self._read(body, message.direction, "polling") for body in message.payload]
         return Unit(self._take(message.direction, message.left), tuple(found for found in packets if found))
 
-    def _websocket(self, direction: Direction, data: bytes) -> list[Unit]:
-        units: list[Unit] = []
+    def _websocket(self, direction: Direction, data: bytes) -> Iterator[Piece]:
         for message, left in self._frames[direction].feed(data):
             found = None if message is None else self._read(message, direction, "websocket")
             if direction not in self._session.partial:  # else the attachments that follow belong to the same unit
-                units.append(Unit(self._take(direction, left), (found,) if found else ()))
-        return units
+                yield direction, Unit(self._take(direction, left), (found,) if found else ())
 
     def _read(self, message: str | bytes, direction: Direction, transport: Transport) -> Packet | None:
         if isinstance(message, str) and message.startswith("0{"):  # Engine.IO's handshake: this id names the session from here on
@@ -191,15 +202,14 @@ class _Frames:
         self._parts: list[bytes] = []
         self._text = True
 
-    def feed(self, data: bytes) -> list[tuple[str | bytes | None, int]]:
+    def feed(self, data: bytes) -> Iterator[tuple[str | bytes | None, int]]:
         """(message, or None for a control frame; bytes that are left unparsed) for each message that is now complete."""
         self._decoder.receive_bytes(data)
-        done: list[tuple[str | bytes | None, int]] = []
         while (frame := self._decoder.process_buffer()) is not None:
             left = len(self._decoder.buffer)
             if frame.opcode in (Opcode.PING, Opcode.PONG, Opcode.CLOSE):
                 if not self._parts:
-                    done.append((None, left))
+                    yield None, left
                 continue
             if frame.opcode is not Opcode.CONTINUATION:
                 self._text = frame.opcode is Opcode.TEXT
@@ -207,13 +217,12 @@ class _Frames:
             if frame.frame_finished and frame.message_finished:
                 whole = b"".join(self._parts)
                 self._parts.clear()
-                done.append((whole.decode() if self._text else whole, left))
-        return done
+                yield whole.decode() if self._text else whole, left
 
 
 @dataclass(slots=True)
 class _Message:
-    """One HTTP message, complete."""
+    """One HTTP message, complete; or a part of one that need not wait for the rest."""
 
     direction: Direction
     session_id: str
@@ -234,27 +243,25 @@ class _Http:
         self._query: dict[str, list[str]] = {}
         self.switched = False
 
-    def feed(self, direction: Direction, data: bytes) -> list[_Message]:
+    def feed(self, direction: Direction, data: bytes) -> Iterator[_Message]:
         """The HTTP messages that are now complete."""
         self._parsers[direction].receive_data(data)
-        done = self._pull(direction)
+        yield from self._pull(direction)
         if not self.switched:  # the end of an answer lets the parser of the requests go on
-            done += self._pull(opposite(direction))
-        return done
+            yield from self._pull(opposite(direction))
 
-    def _pull(self, direction: Direction) -> list[_Message]:
+    def _pull(self, direction: Direction) -> Iterator[_Message]:
         parser, mirror = self._parsers[direction], self._parsers[opposite(direction)]
-        done: list[_Message] = []
         while not self.switched:
             event = parser.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
                 break
             mirror.send(event)  # type: ignore[arg-type]  # the two sentinels are handled above
-            done += self._take_in(direction, event, len(parser.trailing_data[0]))
+            yield from self._take_in(direction, event, len(parser.trailing_data[0]))
             if parser.our_state is h11.DONE and parser.their_state is h11.DONE:
                 for each in self._parsers.values():
                     each.start_next_cycle()
-        return done
+                yield from self._pull(opposite(direction))  # requests may have come ahead of their answers
 
     def _take_in(self, direction: Direction, event: Any, left: int) -> list[_Message]:
         if isinstance(event, h11.Request):
@@ -262,8 +269,6 @@ class _Http:
         if isinstance(event, (h11.Request, h11.Response)):
             self._head[direction] = event
             self._body[direction].clear()
-        elif isinstance(event, h11.Data):
-            self._body[direction] += event.data
         elif isinstance(event, h11.EndOfMessage):
             return [_Message(direction, self._query.get("sid", [""])[0], self._payload(direction), left)]
         elif isinstance(event, h11.InformationalResponse):
@@ -271,13 +276,20 @@ class _Http:
             if self.switched and any(name == b"sec-websocket-extensions" for name, _ in event.headers):
                 raise ValueError("the WebSocket is compressed, so its frames cannot be read")
             return [_Message(direction, "", [], left)]
-        return []
+        elif self._polling:
+            self._body[direction] += event.data
+        waits = self._polling and not self._parsers[direction].they_are_waiting_for_100_continue
+        return [] if waits else [_Message(direction, "", [], left)]
+
+    @property
+    def _polling(self) -> bool:
+        """Does Engine.IO's long-polling speak?"""
+        return "EIO" in self._query and self._query.get("transport") == ["polling"]
 
     def _payload(self, direction: Direction) -> list[str | bytes]:
         """Engine.IO's long-polling payload: messages separated by the record separator (protocol v4)."""
         head, body = self._head[direction], bytes(self._body[direction])
-        is_engine = "EIO" in self._query and self._query.get("transport") == ["polling"]
-        if not body or not is_engine or getattr(head, "status_code", 200) != 200 or (direction == "downstream" and body == b"OK"):
+        if not body or getattr(head, "status_code", 200) != 200 or (direction == "downstream" and body == b"OK"):
             return []
         if any(name == b"content-encoding" for name, _ in head.headers):
             body = zlib.decompress(body, wbits=47)  # gzip or zlib, whichever the header says

@@ -20,7 +20,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: background.append(context))
         await asyncio.wait_for(pyfuncitem.obj(**arguments), LIMIT)
-        gc.collect()  # a task's error that nobody looked at is reported when the task is freed
+        gc.collect(1)  # a task's error that nobody looked at is reported when the task is freed
 
     asyncio.run(run())
     assert not background, "\n".join(f"{each['message']}: {each.get('exception')!r}" for each in background)

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from realtime_lab.history.journal import Journal
 from realtime_lab.net.client import Client
 from realtime_lab.net.link import Link
 from realtime_lab.net.pair import HIGH_WATER
+from realtime_lab.net.sockets import reset
 from realtime_lab.rules.faults import Direction
 from tests.net.harness import CHAT, TRANSPORTS, Stack, rounds, stack, until
 
@@ -45,7 +45,7 @@ async def one_by_one(it: Stack, direction: str, *numbers: int) -> None:
     """Messages, each of which arrives before the next is sent."""
     for number in numbers:
         await say(it, direction, number)
-        await until(lambda: heard(it, direction)[-1:] == [number])
+        await until(lambda: heard(it, direction)[-1:] == [number])  # noqa: B023  # awaited in the same round
 
 
 # -- breaking ----------------------------------------------------------------------------------------------------------------------------
@@ -55,13 +55,13 @@ async def one_by_one(it: Stack, direction: str, *numbers: int) -> None:
 @pytest.mark.parametrize("how", ["cut", "close"])
 async def test_after_a_cut_or_a_close_nobody_gets_in_until_restore(how: str, transports: tuple[str, ...]) -> None:
     async with stack() as it:
-        client = await it.connected(transports=transports)
+        attempts: list[None] = []
+        client = await it.connected(transports=transports, auth=lambda: attempts.append(None))
         first = client.sid
         getattr(it.link, how)()
         assert it.link.state == "down"
         await broken(it, client)
-        tries = len(it.of("connecting"))
-        await until(lambda: len(it.of("connecting")) > tries + 2)
+        await until(lambda: len(attempts) > 4)
         assert not it.of("connected", "alice")[1:]
         it.link.restore()
         assert it.link.state == "open"
@@ -138,13 +138,14 @@ async def test_a_cut_may_name_a_packet_of_one_direction(direction: str) -> None:
 async def test_a_position_may_be_given_as_before_after_or_packet(place: dict[str, Any]) -> None:
     async with stack() as it:
         client = it.client()
-        it.link.cut(**place, direction="upstream")
-        await client.connect()
-        with suppress(ConnectionError):
-            client.emit(CHAT, 1)
+        it.link.cut(**place, direction="downstream")
+        waiting = asyncio.create_task(client.connect())
+        await until(lambda: it.server.sids)
+        await it.server.emit(CHAT, 1)
         await until(lambda: it.link.state == "down" and not client.connected)
-        assert it.at_server == []
-        assert [event.packet for event in it.of("wire", direction="upstream") if event.packet] == [1]
+        await asyncio.wait({waiting})
+        assert it.at_client == []
+        assert [event.packet for event in it.of("wire", direction="downstream") if event.packet] == [1]
 
 
 class Counting:
@@ -194,7 +195,7 @@ async def test_a_cut_waits_until_the_witness_says_that_what_crossed_was_handled(
         it.link.cut()
         assert it.link.busy
         await until(lambda: it.link.connections == 0)
-        assert witness.asked == 21
+        assert witness.asked > 20
         assert not it.link.busy
 
 
@@ -228,9 +229,10 @@ async def test_refuse_keeps_what_is_open_and_lets_nobody_new_in() -> None:
         it.link.refuse()
         client.emit(CHAT, "still here")
         await until(lambda: it.at_server == ["still here"])
-        other = it.client(reconnection_delay=0.01)
+        attempts: list[None] = []
+        other = it.client(auth=lambda: attempts.append(None))
         waiting = asyncio.create_task(other.connect())
-        await until(lambda: len(it.of("connecting")) > 4)
+        await until(lambda: len(attempts) > 2)
         assert not other.connected
         it.link.accept()
         await waiting
@@ -311,18 +313,22 @@ async def test_a_stall_that_outlives_the_heartbeat_loses_what_it_holds_and_reset
         it.link.resume()
         await until(lambda: len(it.of("disconnected")) >= 2, 10)
         await it.works(client)
-        lost = len(it.chats("dropped", "upstream")) + len(it.chats("dropped", "downstream"))
-        arrived = it.at_server.count("held") + it.at_client.count("held")
-        assert lost + arrived == (2 if direction == "both" else 1)
-        assert arrived == it.chats("wire", "upstream").count("held") + it.chats("wire", "downstream").count("held")
+        for each in ("upstream", "downstream"):
+            came = it.chats("held", each).count("held")
+            passed, lost = it.chats("wire", each).count("held"), it.chats("dropped", each).count("held")
+            assert passed + lost == came  # one or the other, and only once
+            assert heard(it, each).count("held") <= passed
         await until(lambda: len(it.server.sids) == 1)
 
 
-async def test_a_stalled_link_stops_reading_so_that_the_sender_feels_it() -> None:
+@pytest.mark.parametrize("stalled", [True, False], ids=["stalled", "slow receiver"])
+async def test_a_link_that_cannot_pass_on_stops_reading_so_that_the_sender_feels_it(stalled: bool) -> None:
     received = 0
+    go_on = asyncio.Event()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal received
+        await go_on.wait()
         while chunk := await reader.read(65536):
             received += len(chunk)
         writer.close()
@@ -330,8 +336,10 @@ async def test_a_stalled_link_stops_reading_so_that_the_sender_feels_it() -> Non
     server = await asyncio.start_server(swallow, "127.0.0.1", 0)
     link = Link("127.0.0.1", server.sockets[0].getsockname()[1])
     await link.start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(link.url.rsplit(":", 1)[1]))
-    link.stall("upstream")
+    _reader, writer = await asyncio.open_connection("127.0.0.1", int(link.url.rsplit(":", 1)[1]))
+    if stalled:
+        link.stall("upstream")
+        go_on.set()
     total = 64 * HIGH_WATER
     writer.write(b"\0" * total)  # not HTTP: passed on unread
     sizes = [writer.transport.get_write_buffer_size()]
@@ -341,11 +349,47 @@ async def test_a_stalled_link_stops_reading_so_that_the_sender_feels_it() -> Non
     assert sizes[-1] > total - 16 * HIGH_WATER  # the rest is in the link, and in the sockets' own buffers
     (pair,) = link._pairs
     assert pair._waiting["upstream"] < HIGH_WATER + 512 * 1024
+    assert pair._ends["downstream"].transport.get_write_buffer_size() < 2 * HIGH_WATER
     assert received == 0
     link.resume()
+    go_on.set()
     await until(lambda: received == total, 20)
     writer.close()
     await until(lambda: link.connections == 0)
+    await link.stop()
+    server.close()
+
+
+async def test_what_a_stalled_link_holds_of_a_sender_who_broke_off_never_arrives() -> None:
+    got: list[bytes] = []
+    ends: list[Exception] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(100):
+                got.append(data)
+        except ConnectionError as error:
+            ends.append(error)
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    link = Link("127.0.0.1", server.sockets[0].getsockname()[1])
+    await link.start()
+    _reader, writer = await asyncio.open_connection("127.0.0.1", int(link.url.rsplit(":", 1)[1]))
+    writer.write(b"before\r\n\r\n")  # not HTTP: passed on unread
+    await until(lambda: got == [b"before\r\n\r\n"])
+    link.stall()
+    writer.write(b"held")
+    (pair,) = link._pairs
+    await until(lambda: pair._waiting["upstream"] == 4)
+    reset(writer.transport)
+    await until(lambda: pair._gone == {"upstream"})
+    assert link.connections == 1  # the server does not know yet
+    assert ends == []
+    link.resume()
+    await until(lambda: ends and not link.connections)
+    assert [type(error) for error in ends] == [ConnectionResetError]
+    assert got == [b"before\r\n\r\n"]
     await link.stop()
     server.close()
 
@@ -454,7 +498,7 @@ async def test_an_answer_that_never_ends_is_passed_on_as_it_comes() -> None:
 async def test_events_of_half_a_megabyte_pass_unchanged(transports: tuple[str, ...]) -> None:
     async with stack() as it:
         await it.connected(transports=transports)
-        text, data = "ä" * 250_000, bytes(range(256)) * 2000
+        text, data = "ä" * 80_000, bytes(range(256)) * 2000
         for direction in ("upstream", "downstream"):
             for payload in (text, data, {"a": [data, 1, "b"]}):
                 await say(it, direction, payload)
