@@ -27,6 +27,9 @@ TICK = 0.2
 BLOCKED = 1.0
 """Seconds without a sign of life after which the watchdog names what blocks the thread."""
 
+WAITING = ("selectors.py", "windows_events.py")
+"""Where an event loop is when it has nothing to do (Unix, Windows)."""
+
 CALL_LIMIT = 5.0
 """Seconds that a plain call from another thread waits for an answer."""
 
@@ -154,7 +157,7 @@ class LoopThread:
         """The sentence that names the code which blocks the thread, or "" if it is only waiting for work."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         stack = traceback.extract_stack(frame) if frame else []
-        if not stack or Path(stack[-1].filename).name == "selectors.py":
+        if not stack or Path(stack[-1].filename).name in WAITING:
             return ""
         own = [each for each in stack if not _is_library(each.filename)]
         if not own:

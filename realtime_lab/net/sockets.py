@@ -12,8 +12,9 @@ TCP_CLOSE = 7
 
 def reset(transport: asyncio.Transport) -> None:
     """Close with RST: SO_LINGER with a zero timeout (socket(7))."""
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
     with contextlib.suppress(OSError):  # already closed by the peer
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()
 
 
