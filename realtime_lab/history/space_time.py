@@ -5,12 +5,13 @@ same picture. Messages that did not arrive are drawn too: the arrow stops on the
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from realtime_lab.history.journal import Event
-from realtime_lab.history.journeys import SERVER, Copy, Journeys, Message
+from realtime_lab.history.journeys import SERVER, Copy, Journeys
+from realtime_lab.history.labels import Labels, full_name
 from realtime_lab.history.steps import Spot, Steps
 from realtime_lab.history.verdict import verdict
 
@@ -97,7 +98,7 @@ def layout(events: Iterable[Event], *, last: int | None = None) -> Layout:
     events = tuple(events)
     joined = {event.node: event.reason for event in events if event.kind == "joined"}
     journeys = Journeys(events)
-    steps = Steps(journeys, {name for name, note in joined.items() if note == "wire"})
+    steps = Steps(journeys, {name for name, note in joined.items() if note == "wire"}, events)
     for event in events:
         steps.feed(event)
     steps.tighten()
@@ -142,7 +143,7 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
 
 
 def _arrows(journeys: Journeys, steps: Steps, rows: dict[str, int], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
-    label = _Labels([copy.message for copy in journeys.copies])
+    labels = Labels(journeys)
     crowded: Counter[tuple[int, str, str]] = Counter()
     for copy in journeys.copies:
         style = "held" if copy.fate == "in flight" and copy.held >= 0 > copy.wire else str(copy.fate)
@@ -156,12 +157,12 @@ def _arrows(journeys: Journeys, steps: Steps, rows: dict[str, int], at: Callable
             copy.sender,
             copy.receiver,
             style,
-            label(copy),
+            labels.on_arrow(copy),
             start,
             end,
             reach,
             copy.reason,
-            f"{_full_name(copy)}: {_fate(style, copy.reason)}",
+            f"{full_name(copy)}: {_fate(style, copy.reason)}",
         )
 
 
@@ -174,29 +175,6 @@ def _reach(copy: Copy, rows: int) -> float:
     if copy.wire >= 0 and copy.fate == "lost":
         return (rows - 0.15) / rows
     return (0.5 if copy.direction == "upstream" else rows - 0.5) / rows
-
-
-class _Labels:
-    """Short names: #4, with more words where that would mean two messages (the author on a relay, the rarer event's name)."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        sources = {message.source.seq: message.source for message in messages}.values()
-        self._many = len({source.origin for source in sources}) > 1
-        counts = Counter(source.event for source in sources)
-        self._usual = min(counts, key=lambda event: (-counts[event], event), default="")
-
-    def __call__(self, copy: Copy) -> str:
-        source = copy.message.source
-        relayed = self._many and source.origin != copy.sender and copy.fate == "arrived"  # a lost relay is seen to come from its arrow
-        words = [source.origin] if relayed else []
-        words += [source.event] if source.event != self._usual else []
-        return " ".join([*words, source.label])
-
-
-def _full_name(copy: Copy) -> str:
-    source = copy.message.source
-    author = "" if source.origin == copy.sender else f" of {source.origin}"
-    return f"{source.event or 'message'} {source.label}{author} from {copy.sender} to {copy.receiver}"
 
 
 def _fate(style: str, reason: str) -> str:

@@ -3,13 +3,18 @@
 A message arrives at least one step after it was sent, what follows on a lane stands later, and what the server passes on leaves in the
 step in which it came (Lamport, "Time, Clocks, and the Ordering of Events", with relays drawn as one bounce). Real time, packet counts,
 connection ids, reconnect attempts and what happened meanwhile on unrelated lanes have no influence.
+
+Whoever breaks or repairs a link by hand does so between two emits, so such a fault stands between what was handed to this link before
+it and what was handed to it later. A cut that a packet sets off is placed by that packet alone: how much more had been emitted is chance.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import SERVER, Copy, Journeys
+from realtime_lab.history.labels import Labels
 
 FAULTS = {
     "cut": ("cut", "the link was cut"),
@@ -61,9 +66,11 @@ class Track:
     """The last spot on the lane."""
     seen: list[Spot] = field(default_factory=list)
     """What the link has seen since its latest fault, that fault included."""
-    missed: list[Spot] = field(default_factory=list)
-    """Where messages were sent that it never got."""
+    told: list[Spot] = field(default_factory=list)
+    """Where messages were sent that have to cross the link, since somebody's latest fault."""
     fault: Spot | None = None
+    order: Spot | None = None
+    """The latest fault that somebody ordered: what is sent later stands behind it."""
     down: Spot | None = None
     """The latest disconnection."""
     online: list[tuple[Spot, Spot | None]] = field(default_factory=list)
@@ -80,7 +87,7 @@ class Track:
 class Steps:
     """Gives everything that shows its spot, event by event, and looks only at what can have caused it."""
 
-    def __init__(self, journeys: Journeys, foreign: set[str]) -> None:
+    def __init__(self, journeys: Journeys, foreign: set[str], events: Iterable[Event]) -> None:
         self.journeys = journeys
         self.tails: dict[int, Spot] = {}
         """id(copy) -> where it was sent."""
@@ -92,6 +99,11 @@ class Steps:
         self._starts: dict[int, list[Copy]] = defaultdict(list)
         for copy in journeys.copies:
             self._starts[copy.seq].append(copy)
+        self._passed_on: dict[tuple[str, int], list[Copy]] = defaultdict(list)
+        """(node, reception number) -> what its handler emitted."""
+        for event in events:
+            if event.kind == "emitted" and event.cause >= 0:
+                self._passed_on[event.node, event.cause] += self._starts[event.seq]
         self._ends = {copy.arrived: copy for copy in journeys.copies if copy.arrived >= 0}
         self._sends: list[Spot] = []
         self._gates: dict[int, Spot | None] = {}
@@ -100,6 +112,7 @@ class Steps:
         """sid -> where the server accepted the connection."""
         self._fresh: list[Spot] = []
         """One step after each connection that was accepted since the latest message on the server's lane."""
+        self._labels = Labels(journeys)
         self._shuffled = _finished_in_another_order(journeys)
 
     def feed(self, event: Event) -> None:
@@ -112,7 +125,8 @@ class Steps:
             handler(event)
         copy = self._ends.get(event.seq)
         if copy is not None:
-            self.heads[id(copy)] = self._next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)))
+            orders = self._orders(self._passed_on.get((event.node, event.message), []))
+            self.heads[id(copy)] = self._next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders)
 
     def tighten(self) -> None:
         """Move each send to the right until something depends on it, so that arrows are short."""
@@ -134,20 +148,24 @@ class Steps:
     def _leave(self, event: Event, copies: list[Copy]) -> None:
         spot = self._relayed(event, copies)
         if spot is None:
-            spot = self._next(copies[0].sender)
+            spot = self._next(copies[0].sender, *self._orders(copies))
             self._sends.append(spot)
         for copy in copies:
             self.tails[id(copy)] = spot
-            if copy.direction == "downstream" and copy.fate == "lost":
-                self.tracks[copy.receiver].missed.append(spot)
+            self.tracks[_client(copy)].told.append(spot)
 
     def _relayed(self, event: Event, copies: list[Copy]) -> Spot | None:
-        """What the server passes on leaves in the step in which it came, unless a receiver connected only later."""
+        """What the server passes on leaves in the step in which it came, unless a receiver connected, or a link broke, only later."""
         cause = self.journeys.receptions.get((event.node, event.cause))
         spot = self.heads.get(id(cause))
         accepts = [self._accepts.get(copy.connection.sid) for copy in copies if copy.connection is not None]
-        late = spot is not None and any(accept is not None and accept.step >= spot.step for accept in accepts)
+        before = [other for other in [*accepts, *self._orders(copies)] if other is not None]
+        late = spot is not None and any(other.step >= spot.step for other in before)
         return None if late else spot
+
+    def _orders(self, copies: Iterable[Copy]) -> list[Spot | None]:
+        """What somebody did before to the links that these have to cross."""
+        return [self.tracks[_client(copy)].order for copy in copies]
 
     def _wire(self, event: Event) -> None:
         copy = self._held(event)
@@ -164,13 +182,13 @@ class Steps:
 
     def _handled(self, event: Event) -> None:
         if event.node in self._shuffled:
-            label = self.journeys.receptions[event.node, event.message].message.label
+            label = self._labels.at_node(self.journeys.receptions[event.node, event.message])
             spot = self._next(event.node)
             self.notes.append(Note(spot, event.node, "done", f"{label} done", f"the handler of {label} finished"))
 
     def _failed(self, event: Event) -> None:
         copy = self.journeys.receptions[event.node, event.message]
-        sentence = f"the handler of {copy.message.label} failed"
+        sentence = f"the handler of {self._labels.at_node(copy)} failed"
         self.notes.append(Note(self.heads[id(copy)], event.node, "failed", "failed", sentence, event.reason))
 
     # -- connections and faults -----------------------------------------------------------------------------------------------------
@@ -215,9 +233,11 @@ class Steps:
         if event.event in ("armed", "disarm"):
             return
         track, on_link = self.tracks[event.node], event.node != SERVER
-        missed = track.missed if event.event in OPENINGS else []
-        spot = Spot(*track.seen, *missed) if on_link else self._next(SERVER)
+        ordered = on_link and not set_off_by_a_packet(event)
+        spot = Spot(*track.seen, *(track.told if ordered else ())) if on_link else self._next(SERVER)
         track.seen, track.fault = [spot], spot
+        if ordered:
+            track.told, track.order = [], spot
         if event.event in (*BARRIERS, *OPENINGS):
             self._open(track, spot)
         if event.event in BARRIERS:
@@ -228,6 +248,16 @@ class Steps:
     def _open(self, track: Track, spot: Spot) -> None:
         """What barred this client's link ends here."""
         track.barriers = [(style, start, end or spot) for style, start, end in track.barriers]
+
+
+def set_off_by_a_packet(fault: Event) -> bool:
+    """Is this an exact cut, which the link makes at its packet, whatever else is emitted in that moment?"""
+    return fault.event == "cut" and bool(fault.reason) and not fault.reason.endswith(".cut()")
+
+
+def _client(copy: Copy) -> str:
+    """Whose link this has to cross."""
+    return copy.receiver if copy.sender == SERVER else copy.sender
 
 
 def _finished_in_another_order(journeys: Journeys) -> set[str]:

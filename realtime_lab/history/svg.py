@@ -4,13 +4,13 @@ Every kind of line has a dash, an end and a word besides its colour (Okabe-Ito);
 lanes and background take JupyterLab's theme where they find it. No scripts and no ids, so many pictures may share one page.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
 from realtime_lab.history.journeys import SERVER
 from realtime_lab.history.space_time import Arrow, Barrier, Lane, Layout, Mark
+from realtime_lab.history.words import Place, Words, width
 
 STEP, ROW = 40, 13
 """Pixels: one step to the right, one row of labels."""
@@ -63,24 +63,6 @@ MARKS = {  # what a mark looks like around (0, 0), and its colour
 OTHER = ('<path d="M0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z" fill="{}"/>', PALE)
 
 
-class _Labels:
-    """Words beside a lane. Each takes the first row in which nothing stands in its way; if there is none, its tooltip must do."""
-
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, bool], list[list[tuple[float, float]]]] = defaultdict(list)
-
-    def row(self, lane: str, on_link: bool, x: float, width: float, rows: int) -> int | None:
-        """The row for a label around x, or None."""
-        taken = self._rows[lane, on_link]
-        for row in range(rows):
-            if row == len(taken):
-                taken.append([])
-            if all(x + width / 2 <= left or right <= x - width / 2 for left, right in taken[row]):
-                taken[row].append((x - width / 2 - 5, x + width / 2 + 5))
-                return row
-        return None
-
-
 def svg(layout: Layout) -> str:
     """The picture."""
     return "\n".join(_Picture(layout).lines())
@@ -90,20 +72,20 @@ class _Picture:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.rows = layout.rows
-        self.left = 30 + max((_width(lane.name) for lane in layout.lanes), default=40)
+        self.left = 30 + max((width(lane.name) for lane in layout.lanes), default=40)
         self.gap = 60 if len(layout.lanes) <= 3 else 80
         """Pixels from lane to lane. A lane that others look past has words beside it and needs more room."""
-        legend = sum(_width(word) + 56 for word in [style.word for style in self.styles().values()] + [NOTE] * (1 + bool(layout.left_out)))
+        legend = sum(width(word) + 56 for word in [style.word for style in self.styles().values()] + [NOTE] * (1 + bool(layout.left_out)))
         self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
         self.begin = -12 if layout.left_out else 8
         self.height = TOP + self.gap * max(len(layout.lanes) - 1, 0) + BOTTOM + LEGEND
-        self.labels = _Labels()
+        self.taken = Words((-9, 1, self.plot - 1, self.height - LEGEND))
 
     def lines(self) -> Iterator[str]:
-        width, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
+        wide, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{width:g}" height="{self.height}" '
-            f'viewBox="0 0 {width:g} {self.height}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{wide:g}" height="{self.height}" '
+            f'viewBox="0 0 {wide:g} {self.height}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
         )
         yield f"<title>{summary}</title>"
         yield f'<rect width="100%" height="100%" rx="6" style="fill:{PAPER}"/>'
@@ -140,6 +122,11 @@ class _Picture:
     def link(self, lane: str) -> float:
         return self.y(lane) - self.outward(lane) * self.gap / 2
 
+    def ends(self, arrow: Arrow) -> tuple[float, float, float, float]:
+        """From (x, y) to (x, y)."""
+        y = self.y(arrow.sender)
+        return self.x(arrow.start), y, self.x(arrow.end), y + (self.y(arrow.receiver) - y) * arrow.reach
+
     # -- what is drawn --------------------------------------------------------------------------------------------------------------
 
     def name(self, lane: Lane) -> str:
@@ -171,8 +158,7 @@ class _Picture:
 
     def arrow(self, arrow: Arrow) -> str:
         style = ARROWS[arrow.style]
-        x1, y1, x2 = self.x(arrow.start), self.y(arrow.sender), self.x(arrow.end)
-        y2 = y1 + (self.y(arrow.receiver) - y1) * arrow.reach
+        x1, y1, x2, y2 = self.ends(arrow)
         return (
             f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8"><title>{escape(arrow.sentence)}</title>'
             + (f'<path d="M{x1:g} {y1:g}L{x2:.1f} {y2:.1f}" stroke-dasharray="{style.dash}"/>' if arrow.reach else "")
@@ -192,42 +178,70 @@ class _Picture:
     # -- words ----------------------------------------------------------------------------------------------------------------------
 
     def words(self) -> Iterator[str]:
+        self.symbols()
         for arrow in self.layout.arrows:
-            yield self.label(arrow)
+            bold = arrow.style != "arrived"
+            yield self.word(arrow.label, self.beside_arrow(arrow), bold=bold)
+        yield from self.refusals()
+        for mark in sorted(self.layout.marks, key=lambda mark: mark.on_link):
+            if mark.step > 0 or mark.style != "connected" or self.layout.left_out:
+                places = self.beside_link(mark) if mark.on_link else self.beside_lane(mark.lane, self.x(mark.step))
+                yield self.word(mark.word, places, lines=mark.on_link)
+
+    def word(self, words: str, places: Iterable[Place], *, bold: bool = False, lines: bool = False) -> str:
+        place = self.taken.put(words, places, bold=bold, lines=lines)
+        return _text(place, words, TEXT, bold=bold) if place else ""
+
+    def symbols(self) -> None:
+        """What words should not cover."""
         for mark in self.layout.marks:
-            if mark.step > 0 or mark.style != "connected":
-                yield self.word(mark.lane, mark.on_link, self.x(mark.step) + self.lean(mark), mark.word)
+            self.taken.symbol(self.x(mark.step), self.link(mark.lane) if mark.on_link else self.y(mark.lane), 7)
+        for bar in self.layout.barriers:
+            self.taken.line(self.x(bar.start), self.link(bar.lane), self.x(bar.end), self.link(bar.lane))
+        for arrow in self.layout.arrows:
+            x1, y1, x2, y2 = self.ends(arrow)
+            self.taken.line(x1, y1, x2, y2)
+            if arrow.style != "arrived":
+                self.taken.symbol(x2, y2, 5)
+
+    def beside_arrow(self, arrow: Arrow) -> Iterator[Place]:
+        """At the client's end, or beside the point where it stopped on the way to a client, or where it comes into the window."""
+        x1, y1, x2, y2 = self.ends(arrow)
+        if arrow.sender != SERVER and x1 < 0 < x2:
+            y = y1 + (y2 - y1) * -x1 / (x2 - x1)
+            yield from (Place(-9, y + off, "start") for off in (-4, 13))
+        elif arrow.sender != SERVER:
+            yield from self.beside_lane(arrow.sender, x1)
+        elif arrow.style == "arrived":
+            yield from self.beside_lane(arrow.receiver, x2)
+        else:
+            yield from (Place(x2 + 8, y2 + 4, "start"), Place(x2 - 8, y2 + 4, "end"))
+            yield from (Place(x2, y2 + off) for off in (17, -9, 30, -22))
+
+    def beside_lane(self, lane: str, x: float) -> Iterator[Place]:
+        """Outside, away from the server; the server's own words stand below it, or above."""
+        rows = 3 if self.rows[lane] in (0, len(self.rows) - 1) else 2
+        sides = (1, -1) if lane == SERVER else (self.outward(lane),)
+        for side in sides:
+            yield from (Place(x, self.y(lane) + side * (8 + ROW * row) + 9 * (side > 0)) for row in range(rows))
+
+    def beside_link(self, mark: Mark) -> Iterator[Place]:
+        x, y, out = self.x(mark.step), self.link(mark.lane), self.outward(mark.lane)
+        for side in (out, -out):
+            for shift in (0, -8, 8, -16, 16, -24, 24):
+                yield Place(x + shift, y + side * 12 + 9 * (side > 0))
+        yield from (Place(x + 10, y + 4, "start"), Place(x - 10, y + 4, "end"))
+
+    def refusals(self) -> Iterator[str]:
+        """One word for a row of refused emits."""
         said: dict[str, float] = {}
         for arrow in self.layout.arrows:
             if arrow.style == "refused":
                 if said.get(arrow.sender) != arrow.start - 1:
-                    y = self.y(arrow.sender) - self.outward(arrow.sender) * 16
-                    yield _text(self.x(arrow.start), y + 4, "refused", TEXT)
+                    x, inward = self.x(arrow.start), -self.outward(arrow.sender)
+                    y = self.y(arrow.sender) + inward * 10 + 9 * (inward > 0)
+                    yield self.word("refused", [Place(x, y), *self.beside_lane(arrow.sender, x)])
                 said[arrow.sender] = arrow.start
-
-    def lean(self, mark: Mark) -> int:
-        """A word on a link keeps away from the arrows that end there."""
-        from_server = any(arrow.receiver == mark.lane and arrow.style in ("lost", "held") for arrow in self.layout.arrows)
-        return (5 if from_server else -5) * mark.on_link
-
-    def label(self, arrow: Arrow) -> str:
-        """At the client's end of the arrow, or beside the point where it stopped on the way to a client."""
-        bold = "" if arrow.style == "arrived" else ' font-weight="700"'
-        if arrow.sender != SERVER:
-            return self.word(arrow.sender, False, self.x(arrow.start), arrow.label, bold)
-        if arrow.style == "arrived" or _width(arrow.label) > STEP - 14:
-            return self.word(arrow.receiver, arrow.style != "arrived", self.x(arrow.end), arrow.label, bold)
-        y = self.y(SERVER) + (self.y(arrow.receiver) - self.y(SERVER)) * arrow.reach
-        return _text(self.x(arrow.end) + 8, y + 4, arrow.label, TEXT, f'{bold} text-anchor="start"')
-
-    def word(self, lane: str, on_link: bool, x: float, word: str, extra: str = "") -> str:
-        rows = 3 if not on_link and self.rows[lane] in (0, len(self.rows) - 1) else 2
-        row = self.labels.row(lane, on_link, x, _width(word), rows)
-        if row is None:
-            return ""
-        outward, base = self.outward(lane), self.link(lane) if on_link else self.y(lane)
-        offset = 12 if on_link else 8
-        return _text(x, base + outward * (offset + ROW * row) + (9 if outward > 0 else 0), word, TEXT, extra)
 
     def styles(self) -> dict[str, Style]:
         """The styles that this picture needs, in the order of ARROWS."""
@@ -238,17 +252,17 @@ class _Picture:
         x, y = 14.0, self.height - 13
         if self.layout.left_out:
             left_out = f"… {self.layout.left_out} earlier steps"
-            yield _text(x, y + 4, left_out, PALE, ' text-anchor="start"')
-            x += _width(left_out) + 22
+            yield _text(Place(x, y + 4, "start"), left_out, PALE)
+            x += width(left_out) + 22
         for style in self.styles().values():
             yield f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8">'
             if style.end != "diamond":
                 yield f'<path d="M{x:g} {y}h24" stroke-dasharray="{style.dash}"/>'
             yield _end(style.end, 24, 0, x + 24, y) + "</g>"
-            yield _text(x + 34, y + 4, style.word, TEXT, ' text-anchor="start"')
-            x += _width(style.word) + 56
+            yield _text(Place(x + 34, y + 4, "start"), style.word, TEXT)
+            x += width(style.word) + 56
         note = NOTE if self.layout.steps else "nothing has happened yet"
-        yield _text(self.left + self.plot - 14, y + 4, note, PALE, ' text-anchor="end"')
+        yield _text(Place(self.left + self.plot - 14, y + 4, "end"), note, PALE)
 
 
 def _end(end: str, dx: float, dy: float, x: float, y: float) -> str:
@@ -265,12 +279,8 @@ def _end(end: str, dx: float, dy: float, x: float, y: float) -> str:
     return f'<path d="M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z" style="fill:{PAPER}"/>' if end == "diamond" else ""
 
 
-def _text(x: float, y: float, words: str, colour: str, extra: str = "") -> str:
-    anchor = "" if "text-anchor" in extra else ' text-anchor="middle"'
-    halo = f"fill:{colour};stroke:{PAPER};stroke-width:3px;paint-order:stroke"
-    return f'<text x="{x:.1f}" y="{y:.1f}"{anchor}{extra} style="{halo}">{escape(words)}</text>'
-
-
-def _width(words: str) -> float:
-    """About how wide these words are, in pixels."""
-    return 6.7 * len(words)
+def _text(place: Place, words: str, colour: str, *, bold: bool = False) -> str:
+    """With a halo, so that a line that it crosses does not make it hard to read."""
+    extra = ' font-weight="700"' * bold
+    halo = f"fill:{colour};stroke:{PAPER};stroke-width:4px;paint-order:stroke"
+    return f'<text x="{place.x:.1f}" y="{place.y:.1f}" text-anchor="{place.anchor}"{extra} style="{halo}">{escape(words)}</text>'

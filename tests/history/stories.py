@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from realtime_lab.history.journal import Event, Journal
+from realtime_lab.history.journal import Event, Journal, Kind
 from realtime_lab.rules.faults import DIRECTIONS, Direction
 
 CHAT = "chat message"
@@ -174,7 +174,7 @@ class Story:
             if self.links[name].stalled:
                 self._cross(name, packet, "held")
 
-    def _cross(self, name: str, packet: Packet, kind: str, reason: str = "") -> None:
+    def _cross(self, name: str, packet: Packet, kind: Kind, reason: str = "") -> None:
         self.journal.record(
             name, kind, sid=packet.sid, direction=packet.direction, index=packet.index, event=packet.event, type="EVENT", reason=reason
         )
@@ -254,6 +254,31 @@ def interleaved(events: Sequence[Event], choose: random.Random) -> tuple[Event, 
 LINK = ("wire", "held", "dropped", "fault")
 
 
+def _hands(events: Sequence[Event]) -> list[set[str]]:
+    """For each event the links that somebody's hand is on: who breaks or repairs a link does so before or after a message is handed to it.
+
+    A cut that a packet sets off is nobody's hand. What the server passes on is handed over where it was received.
+    """
+    owner = {event.sid: event.node for event in events if event.kind == "wire" and event.type == "CONNECT"}
+    names = {event.node for event in events if event.kind == "joined"}
+    found: list[set[str]] = []
+    received: dict[int, int] = {}
+    for event in events:
+        hands: set[str] = set()
+        if (event.kind == "fault" and not event.reason.startswith(f"{event.node}.link.cut(before=")) or (
+            event.kind in ("emitted", "refused", "sent") and event.node != "server"
+        ):
+            hands = {event.node}
+        elif event.kind == "emitted":
+            hands = {owner.get(sid, "") for sid in event.sids} if event.room else names - {owner.get(event.skip, "")}
+        elif event.kind == "received" and event.node == "server":
+            received[event.message] = len(found)
+        found.append({f"hand on {name}'s link" for name in hands})
+        if event.kind == "emitted" and event.cause >= 0:
+            found[received[event.cause]] |= found[-1]
+    return found
+
+
 def _causes(events: Iterable[Event]) -> list[set[int]]:
     """For each event the events that it cannot have come before."""
     needs: list[set[int]] = []
@@ -264,6 +289,8 @@ def _causes(events: Iterable[Event]) -> list[set[int]]:
     sent: dict[tuple[str, str], int] = defaultdict(int)
     got: dict[tuple[str, str], int] = defaultdict(int)
     joined: set[int] = set()
+    events = tuple(events)
+    hands = _hands(events)
     for index, event in enumerate(events):
         place = f"{event.node}'s link" if event.kind in LINK else event.node
         causes = {at[place]} if place in at else set()
@@ -283,12 +310,9 @@ def _causes(events: Iterable[Event]) -> list[set[int]]:
             causes |= {at[name] for name in _next_client(events, index) if name in at}
         if event.kind in ("fault", "wire") and event.index < 0:
             causes |= {connection[sid] for sid, name in owner.items() if name == event.node and sid in connection}
-        if event.kind == "fault" and event.event in ("restore", "resume"):  # whoever repairs a link has seen what was emitted before
-            causes |= {at["what was emitted"]} if "what was emitted" in at else set()
-            at["what was repaired"] = index
-        if event.kind == "emitted" and event.node == "server":
-            causes |= {at["what was repaired"]} if "what was repaired" in at else set()
-            at["what was emitted"] = index
+        for name in hands[index]:
+            causes |= {at[name]} if name in at else set()
+            at[name] = index
         for key in _copies(event, sent, got):
             causes |= {packets[key]} if key in packets else set()
             packets[key] = index
@@ -399,6 +423,18 @@ def slow_handlers() -> Story:
     return story
 
 
+def two_cooks() -> Story:
+    """Alice and bob send to the server; bob's one message came last and is finished first."""
+    story = Story("alice", "bob", relay=False)
+    story.emit("alice", 3)
+    story.carry("alice", "upstream", handled=False)
+    story.emit("bob")
+    story.carry("bob", "upstream", handled=False)
+    for number in (3, 0, 1, 2):
+        story.handled("server", number)
+    return story
+
+
 def alone() -> Story:
     """One client: three arrive, then it is disconnected and emit refuses."""
     story = Story("alice")
@@ -448,6 +484,7 @@ STORIES = {
     "crossing": crossing,
     "burst": burst,
     "slow handlers": slow_handlers,
+    "two cooks": two_cooks,
     "alone": alone,
     "four": four,
     "foreign": foreign,

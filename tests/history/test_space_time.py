@@ -4,6 +4,7 @@ import random
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations, pairwise
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import Arrow, Layout, layout, text
+from realtime_lab.history.steps import Steps
 from realtime_lab.history.svg import svg
+from realtime_lab.history.words import Box, Place, Words, box_of, width
 from tests.history.stories import (
     STORIES,
     Story,
@@ -25,6 +28,7 @@ from tests.history.stories import (
     interleaved,
     slow_handlers,
     stalled,
+    two_cooks,
 )
 from tests.history.test_verdict import play, steps
 
@@ -108,6 +112,25 @@ def test_handlers_that_finish_in_another_order_in_words() -> None:
     assert text(layout(slow_handlers().events)).splitlines()[-1] == "-- server: handlers finished in the order #2 #3 #1 --"
 
 
+def test_what_is_finished_has_its_author_where_the_number_alone_means_two() -> None:
+    drawn = layout(two_cooks().events)
+    assert [mark.word for mark in drawn.marks if mark.style == "done"] == ["bob #1 done", "alice #1 done", "#2 done", "#3 done"]
+    assert text(drawn).splitlines()[-1] == "-- server: handlers finished in the order bob #1 alice #1 #2 #3 --"
+    story = two_cooks()
+    story.failed("server", 3)
+    assert "-- server: the handler of bob #1 failed --" in text(layout(story.events))
+
+
+def test_what_is_finished_is_called_as_on_its_arrow_when_it_has_another_event() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice", 2)
+    story.emit("alice", event="typing")
+    story.carry("alice", "upstream", handled=False)
+    for number in (2, 0, 1):
+        story.handled("server", number)
+    assert [mark.word for mark in layout(story.events).marks if mark.style == "done"] == ["typing #1 done", "#1 done", "#2 done"]
+
+
 def test_a_change_of_order_on_the_way_in_words() -> None:
     """Both are handed to bob's connections; the first connection is slow to give up its message."""
     story = Story("bob", relay=False)
@@ -187,6 +210,116 @@ def test_what_a_stall_held_arrives_after_the_link_has_resumed() -> None:
     assert all(arrow.start < resumed.step < arrow.end for arrow in arrows(story, "alice", "server"))
 
 
+def test_each_message_stands_on_its_own_side_of_what_somebody_did_to_the_link() -> None:
+    story = Story("alice", relay=False)
+    story.stall("alice")
+    story.emit("alice", 3)
+    story.resume("alice")
+    story.settle()
+    story.stall("alice")
+    story.emit("alice", 3)
+    story.both_notice("alice")
+    story.emit("alice")
+    story.restore("alice")
+    assert text(layout(story.events)).splitlines()[1:] == [
+        "-- alice: connected --",
+        "-- alice: the link stalled --",
+        " alice -> server  #1 #2 #3  arrived",
+        "-- alice: the link resumed --",
+        "-- alice: the link stalled --",
+        " alice -> server  #4 #5 #6  lost: the link was stalled",
+        "-- alice: disconnected --",
+        " alice -> server  #7  refused: not connected",
+        "-- alice: the link was restored --",
+    ]
+
+
+@pytest.mark.parametrize("relay", [True, False])
+@pytest.mark.parametrize("break_it", [Story.stall, Story.cut])
+def test_what_the_server_sends_into_a_broken_link_stands_behind_the_fault(relay: bool, break_it: Callable[[Story, str], None]) -> None:
+    story = Story("alice", "bob", relay=relay)
+    story.emit("bob", 3)
+    story.settle()
+    break_it(story, "bob")
+    story.emit("alice", 2)
+    story.settle()
+    if not relay:
+        story.publish()
+    (fault,) = (mark for mark in layout(story.events).marks if mark.on_link)
+    stopped = [arrow for arrow in arrows(story, "server", "bob") if arrow.style != "arrived"]
+    assert stopped
+    assert all(fault.step < arrow.start for arrow in stopped)
+    assert all(arrow.start < fault.step for arrow in arrows(story, "bob", "server"))
+    assert {arrow.start for arrow in stopped} <= {arrow.end for arrow in arrows(story, "alice", "server")} or not relay
+
+
+def test_what_is_passed_on_into_a_broken_link_still_bounces_where_it_came() -> None:
+    story = Story("alice", "bob")
+    story.emit("bob", 3)
+    story.stall("bob")
+    story.emit("alice")
+    story.settle()
+    (fault,), (relay,) = layout(story.events).barriers, arrows(story, "server", "bob")
+    assert fault.start < relay.start == arrows(story, "alice", "server")[0].end
+
+
+def test_what_a_slow_handler_passes_on_after_a_fault_leaves_behind_it() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("alice")
+    story.carry("alice", "upstream", handled=False)
+    story.emit("bob", 3)
+    story.stall("bob")
+    story.publish(cause=0, skip="sid1")
+    (fault,), (relay,) = layout(story.events).barriers, arrows(story, "server", "bob")
+    assert arrows(story, "alice", "server")[0].end < fault.start < relay.start
+
+
+def test_what_is_done_to_one_link_does_not_move_what_crosses_others() -> None:
+    def picture(*, broken: bool) -> list[Arrow]:
+        story = Story("alice", "bob", "carol", relay=False)
+        story.emit("carol", 4)
+        story.settle()
+        if broken:
+            story.stall("carol")
+        story.emit("alice")
+        story.settle()
+        return arrows(story, "alice", "server")
+
+    assert picture(broken=True) == picture(broken=False)
+
+
+@pytest.mark.parametrize("emitted_before", range(6, 11))
+def test_where_an_exact_cut_stands_does_not_depend_on_how_much_had_been_emitted(emitted_before: int) -> None:
+    story = Story("alice", "bob")
+    story.fault("alice", "armed", 'cut(before="chat message #6")')
+    story.emit("alice", emitted_before)
+    for _ in range(5):
+        story.carry("alice", "upstream", 1)
+        story.carry("bob", "downstream")
+    story.cut("alice", 'cut(before="chat message #6")')
+    story.emit("alice", 10 - emitted_before)
+    story.both_notice("alice")
+    story.restore("alice")
+    story.connect("alice")
+    assert svg(layout(story.events)) == svg(layout(cut_before_six().events))
+
+
+@given(scripts, st.booleans())
+def test_no_message_stands_on_the_wrong_side_of_a_fault(script: list[tuple[str, str]], relay: bool) -> None:
+    events = play(script, relay=relay).events
+    journeys = Journeys(events)
+    spots = Steps(journeys, set(), events)
+    for event in events:
+        spots.feed(event)
+    spots.tighten()
+    faults = [event for event in events if event.kind == "fault"]
+    for fault, note in zip(faults, [note for note in spots.notes if note.on_link and note.style != "hung up"], strict=True):
+        for copy in journeys.copies:
+            if fault.node in (copy.sender, copy.receiver):
+                spot = spots.tails[id(copy)]
+                assert (spot.step > note.spot.step) if copy.seq > fault.seq else (spot.step < note.spot.step)
+
+
 def test_a_message_stops_where_it_was_lost() -> None:
     reach = {arrow.label: arrow.reach for arrow in arrows(bob_misses(), "server", "bob")}
     assert reach["#1"] == 1
@@ -201,7 +334,7 @@ def test_a_far_client_s_link_ends_beside_it_and_not_in_the_lane_between() -> Non
     story.emit("alice")
     story.emit("carol")
     story.settle()
-    assert [arrow.reach for arrow in layout(story.events).arrows if "carol" in (arrow.sender, arrow.receiver)] == [0.25, 0.75]
+    assert [arrow.reach for arrow in arrows(story, "carol", "server") + arrows(story, "server", "carol")] == [0.25, 0.75]
 
 
 def test_lost_copies_from_one_step_to_one_receiver_do_not_cover_each_other() -> None:
@@ -430,19 +563,82 @@ def test_the_legend_lists_the_styles_that_are_there_and_no_others(name: str) -> 
     assert shown == {words[arrow.style] for arrow in drawn.arrows}
 
 
+def boxes(drawing: str) -> tuple[list[Box], float]:
+    """What each word in the plot covers, and the width of the plot."""
+    (plot,) = ET.fromstring(drawing).findall(f"{SVG}svg")
+    found = []
+    for node in plot.iter(f"{SVG}text"):
+        place = Place(float(node.get("x", 0)), float(node.get("y", 0)), node.get("text-anchor", ""))
+        found.append(box_of(place, width(node.text or "", bold=node.get("font-weight") == "700")))
+    return found, float(plot.get("width", 0)) - 12
+
+
+def assert_words_are_legible(drawing: str) -> None:
+    found, right = boxes(drawing)
+    for one, other in combinations(found, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], (one, other)
+    height = float(ET.fromstring(drawing).get("height", 0)) - 26
+    assert all(box[0] >= -12 and box[2] <= right and box[1] >= 0 and box[3] <= height for box in found), "cut off at an edge"
+
+
 @every_story
-def test_words_never_lie_on_words(name: str) -> None:
-    root = ET.fromstring(svg(picture(name)))
-    (plot,) = root.findall(f"{SVG}svg")
-    for nodes in (root.findall(f"{SVG}text"), plot.iter(f"{SVG}text")):
-        boxes = []
-        for node in nodes:
-            words, x, y = node.text or "", float(node.get("x", 0)), float(node.get("y", 0))
-            width = 6.5 * len(words)
-            left = x - width * {"start": 0, "middle": 0.5, "end": 1}[node.get("text-anchor", "start")]
-            boxes.append((left, y - 9, left + width, y + 1, words))
-        for one, other in combinations(boxes, 2):
-            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], (one, other)
+@pytest.mark.parametrize("last", [None, 3, 7, 18])
+def test_words_never_lie_on_words_and_are_never_cut_off(name: str, last: int | None) -> None:
+    assert_words_are_legible(svg(layout(STORIES[name]().events, last=last)))
+
+
+@given(scripts, st.none() | st.integers(1, 18))
+def test_words_of_any_run_never_lie_on_words_and_are_never_cut_off(script: list[tuple[str, str]], last: int | None) -> None:
+    assert_words_are_legible(svg(layout(play(script, relay=True).events, last=last)))
+
+
+@every_story
+def test_the_words_of_the_legend_do_not_lie_on_each_other(name: str) -> None:
+    nodes = [node for node in ET.fromstring(svg(layout(STORIES[name]().events, last=18))).findall(f"{SVG}text") if node.get("style")]
+    legend = [node for node in nodes if "paint-order" in node.get("style", "")]
+    spans = sorted(box_of(Place(float(node.get("x", 0)), 0, node.get("text-anchor", "")), width(node.text or ""))[::2] for node in legend)
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+
+
+def test_every_word_has_a_halo_in_the_colour_of_the_paper() -> None:
+    (plot,) = ET.fromstring(svg(layout(stalled().events))).findall(f"{SVG}svg")
+    styles = [node.get("style", "") for node in plot.iter(f"{SVG}text")]
+    assert styles
+    assert all("stroke:var(--jp-layout-color0,#ffffff)" in style and "paint-order:stroke" in style for style in styles)
+
+
+def test_a_word_takes_the_first_place_that_covers_neither_a_symbol_nor_a_line() -> None:
+    first, second, third = places = [Place(50, 54), Place(50, 80), Place(50, 110)]
+    assert Words((0, 0, 200, 200)).put("word", places) == first
+    taken = Words((0, 0, 200, 200))
+    taken.line(0, 40, 200, 60)
+    assert taken.put("word", places, lines=True) == second
+    assert taken.put("word", places) == first, "a message's number stays at its message"
+    assert taken.put("word", places) == third
+    assert taken.put("word", places) is None
+    taken = Words((0, 0, 200, 200))
+    taken.symbol(50, 50, 5)
+    taken.line(40, 0, 40, 200)
+    assert taken.put("word", places, lines=True) == second, "each is crossed by the line"
+
+
+def test_an_arrow_that_comes_into_the_window_keeps_its_number() -> None:
+    story = Story("alice", relay=False)
+    story.stall("alice")
+    story.emit("alice", 3)
+    story.resume("alice")
+    story.settle()
+    drawing = svg(layout(story.events, last=4))
+    assert re.findall(r">(#\d)</text>", drawing) == ["#1", "#2", "#3"]
+
+
+@every_story
+def test_no_word_of_the_pictures_that_people_look_at_is_left_to_a_tooltip(name: str) -> None:
+    drawn = picture(name)
+    (plot,) = ET.fromstring(svg(drawn)).findall(f"{SVG}svg")
+    written = Counter(node.text or "" for node in plot.iter(f"{SVG}text"))
+    wanted = [mark.word for mark in drawn.marks if mark.step > 0 or mark.style != "connected"]
+    assert not Counter([*wanted, *(arrow.label for arrow in drawn.arrows)]) - written
 
 
 def test_a_crowd_of_long_labels_leaves_some_to_their_tooltips_rather_than_writing_over_each_other() -> None:
