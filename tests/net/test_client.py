@@ -202,7 +202,7 @@ async def test_no_connection_in_time_is_an_error_and_nothing_goes_on_in_the_back
         assert 0.3 <= time.monotonic() - began < 2
         assert client.state == "disconnected"
         assert len(attempts) > 1
-        assert len(asyncio.all_tasks()) == 2  # the test and its time limit
+        assert len(asyncio.all_tasks()) <= 2  # the test and, before Python 3.12, its time limit
         await client.close()
 
 
