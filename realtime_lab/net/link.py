@@ -58,7 +58,7 @@ class Link:
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Pair(self, *self._target).front, "127.0.0.1", 0)
+        self._server = await loop.create_server(self._accepted, "127.0.0.1", 0)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -235,11 +235,25 @@ class Link:
         for pair in tuple(self._pairs):
             pair.heal()
 
+    @property
+    def _serving(self) -> bool:
+        return self._server is not None and self._server.is_serving()
+
+    def _accepted(self) -> asyncio.BaseProtocol:
+        """What asyncio asks for one turn after it accepted a socket.
+
+        Were the server closed in between, asyncio would fail half-way through the transport and leave the socket open, with nobody to
+        close it (CPython's issue 109564). An error here comes before that, and the socket is closed at once.
+        """
+        if not self._serving:
+            raise ConnectionAbortedError("the link was stopped")
+        return Pair(self, *self._target).front
+
     # -- what the pairs ask ---------------------------------------------------------------------------------------------------------
 
     def admit(self, pair: Pair) -> bool:
         """A client connects. False: reset it."""
-        if self._down or self._server is None:
+        if self._down or not self._serving:
             return False
         self._pairs.add(pair)
         return True

@@ -1,7 +1,10 @@
 """The link between a real client and a real server: what it forwards, what it breaks, and what its record says about it."""
 
 import asyncio
+import contextlib
+import gc
 import hashlib
+import socket
 import time
 from functools import partial
 from typing import Any
@@ -644,6 +647,24 @@ async def test_an_unknown_direction_is_an_error_and_changes_nothing(method: str)
         with pytest.raises(UnknownFault, match="'upstream'"):
             getattr(it.link, method)("up")
         assert it.link.state == "open"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_while_the_link_stops_is_ended_too(turns: int) -> None:
+    loop = asyncio.get_running_loop()
+    gc.disable()  # which would end it in the end
+    try:
+        async with stack() as it:
+            address = ("127.0.0.1", int(it.link.url.rsplit(":", 1)[1]))
+            with socket.create_connection(address) as peer:  # at once: the system answers, before the loop comes round to it
+                peer.setblocking(False)
+                await rounds(turns)
+                await asyncio.wait_for(it.link.stop(), 2)
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.wait_for(loop.sock_recv(peer, 1), 2) == b""
+            assert it.link.connections == 0
+    finally:
+        gc.enable()
 
 
 async def test_an_exact_cut_on_a_stopped_link_is_an_error() -> None:

@@ -100,7 +100,7 @@ async def record(transports: list[str]) -> Conversation:
         for number in range(10):
             await it.server.emit(CHAT, number)
         await until(lambda: len(got) == 18)
-        await client.eio.disconnect(abort=True)
+        await client.eio.disconnect()
         front.close()
         await it.server.close()
     return said
