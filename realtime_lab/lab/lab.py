@@ -1,20 +1,21 @@
 """The laboratory: a real server, real clients, a link for each, and one journal, all on a thread of their own."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabTrouble, NameTaken, NotSettled
+from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled
 from realtime_lab.history.journal import Event, Journal
 from realtime_lab.history.journeys import SERVER, Journeys
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
-from realtime_lab.lab.participant import Outgoing, Participant
+from realtime_lab.lab.participant import LINK, Outgoing, Participant
 from realtime_lab.lab.settling import unsettled
 from realtime_lab.net.client import Client
 from realtime_lab.net.link import Link
@@ -29,8 +30,15 @@ _OPEN: dict[str, "Lab"] = {}
 CHAT = "chat message"
 """The event that the lab's server passes on to everybody else."""
 
+SERVER_NAMES = ("on", "emit", "disconnect", "sids", "url", "port")
+"""What a cell may use of the server."""
+
 FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5}
 """A lab is not the internet: its clients come back fast, so that nobody waits."""
+
+
+CLOSE_LIMIT = 5.0
+"""Seconds that closing waits for the lab's thread."""
 
 
 class Starting:
@@ -76,7 +84,7 @@ class Lab:
         self._server.on(CHAT)(self._pass_on)
         self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._outgoing = Outgoing(self.thread)
-        self.server: Any = OnThread(self._server, self.thread, "lab.server", before=self._outgoing.flush)
+        self.server: Any = OnThread(self._server, self.thread, "lab.server", SERVER_NAMES, before=self._outgoing.flush)
         """The server, to be used from cells: on(), emit(), disconnect(), sids."""
 
     @classmethod
@@ -89,15 +97,16 @@ class Lab:
         """
 
         async def begin() -> "Lab":
-            if name in _OPEN:
-                await _OPEN[name].close()
+            while old := _OPEN.get(name):
+                await old.close()
             lab = cls(name, {"port": port, "ping_interval": ping_interval, "ping_timeout": ping_timeout})
+            _OPEN[name] = lab  # before anything is awaited, so that two starts at once cannot both stay
             try:
                 await lab.thread.run(lab._server.start())
             except BaseException:
+                _OPEN.pop(name, None)
                 lab.thread.stop()
                 raise
-            _OPEN[name] = lab
             return lab
 
         return Starting(begin)
@@ -115,7 +124,7 @@ class Lab:
         Raises NameTaken, InvalidSetting.
         """
         link = await self._on_lab(self._new_link(name, "wire"))
-        return OnThread(link, self.thread, f"the link of {name}", before=self._outgoing.flush)
+        return OnThread(link, self.thread, f"the link of {name}", LINK, before=self._outgoing.flush)
 
     async def publish(self, event: str, data: Any = None) -> None:
         """The server sends an event to everybody who is connected. A bare server forgets it at once."""
@@ -126,7 +135,13 @@ class Lab:
 
         Raises NotSettled after `timeout` seconds, saying what it waits for, and FaultPending if an exact cut still waits for its packet.
         """
-        await self._on_lab(self._settle(timeout))
+        try:
+            async with asyncio.timeout(timeout + 1):
+                await self._on_lab(self._settle(timeout))
+        except NotSettled:
+            raise
+        except TimeoutError:  # the lab's thread cannot even look at the time
+            raise NotSettled(f"the lab did not come to rest in {timeout} s. {self.thread.culprit()}") from None
 
     def verdict(self) -> Verdict:
         """What was lost, duplicated or reordered so far, and which guarantees that refutes."""
@@ -160,12 +175,17 @@ class Lab:
         """Stop everything. Safe to call twice."""
         if self.closed:
             return
-        self._outgoing.flush()
+        if self.thread.inside:
+            raise LabTrouble("lab.close() would wait for itself: this code already runs on the lab's thread. Close the lab from a cell.")
         self.closed = True
         if _OPEN.get(self.name) is self:
             del _OPEN[self.name]
         try:
-            await self.thread.run(self._close())
+            self._outgoing.flush()
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self.thread.run(self._close())
+        except (TimeoutError, LabBusy):  # a handler that never returns: its daemon thread is left behind, and named
+            self._on_trouble(Trouble(f"the lab was closed without its thread. {self.thread.culprit()}"))
         finally:
             self.thread.stop()
             self._tell()
@@ -205,7 +225,7 @@ class Lab:
     async def _join(self, name: str, options: dict[str, Any]) -> Participant:
         link = await self._new_link(name, "")
         try:
-            client = Client(link.url, observer=partial(self.journal.record, name), **{**FAST, **options})
+            client = Client(link.url, observer=partial(self.journal.record, name), **_client_options(options))
             await client.connect()
         except BaseException:
             self.journal.record(name, "left")
@@ -259,3 +279,12 @@ class Lab:
     def _tell(self) -> None:
         for call in tuple(self.changed):
             call()
+
+
+def _client_options(options: dict[str, Any]) -> dict[str, Any]:
+    """What join() was given, with the lab's own defaults."""
+    known = [name for name in inspect.signature(Client).parameters if name not in ("url", "observer")]
+    for name in options:
+        if name not in known:
+            raise InvalidSetting(f"a client has no option {name!r}. It has: {', '.join(known)}.")
+    return {**FAST, **options}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from realtime_lab.errors import AlreadyClosed, LabBusy, LabTrouble
+from realtime_lab.errors import AlreadyClosed, LabBusy
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class LoopThread:
         try:
             return self.submit(run()).result(CALL_LIMIT)
         except concurrent.futures.TimeoutError:
-            raise LabBusy(f"the lab did not answer within {CALL_LIMIT} s. {self._culprit() or 'Some code blocks its thread.'}") from None
+            raise LabBusy(f"the lab did not answer within {CALL_LIMIT} s. {self.culprit() or 'Some code blocks its thread.'}") from None
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Await a coroutine that runs on the thread, from any loop. Cancelling (Interrupt) cancels the work."""
@@ -86,6 +86,8 @@ class LoopThread:
         except asyncio.CancelledError:
             future.cancel()
             raise
+        if mine.cancelled() and self._stopped.is_set():
+            raise AlreadyClosed("the lab was closed while this waited. Run the cell with Lab.start() again.")
         return mine.result()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
@@ -105,15 +107,14 @@ class LoopThread:
         self.submit(work).add_done_callback(done)
 
     def stop(self) -> None:
-        """Cancel what still runs and end the thread. Safe to call twice; not from the thread itself."""
+        """Cancel what still runs and end the thread; one that is blocked ends by itself when it can. Safe to call twice."""
         if self._stopped.is_set():
             return
+        blocked = time.monotonic() - self._beat > BLOCKED
         self._stopped.set()
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(CALL_LIMIT)
+        self._thread.join(TICK if blocked else CALL_LIMIT)
         self._watchdog.join(CALL_LIMIT)
-        if self._thread.is_alive():
-            raise LabTrouble(f"the lab's thread does not end. {self._culprit()}")
 
     # -- the thread -----------------------------------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class LoopThread:
         told = False
         while not self._stopped.wait(BLOCKED / 4):
             blocked = time.monotonic() - self._beat > BLOCKED
-            if blocked and not told and (culprit := self._culprit()):
+            if blocked and not told and (culprit := self.culprit()):
                 self._troubled(Trouble(culprit))
                 told = True
             elif not blocked:
@@ -153,7 +154,7 @@ class LoopThread:
     def _alive(self) -> None:
         self._beat = time.monotonic()
 
-    def _culprit(self) -> str:
+    def culprit(self) -> str:
         """The sentence that names the code which blocks the thread, or "" if it is only waiting for work."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         stack = traceback.extract_stack(frame) if frame else []

@@ -17,6 +17,13 @@ AT_LATEST = 0.5
 """Seconds after which what a cell has emitted is sent even if the cell goes on without awaiting anything."""
 
 
+LINK = (
+    "url", "state", "stalled", "connections", "armed", "cut", "close", "stall", "resume", "refuse", "accept", "restore", "disarm",
+    "latency", "jitter", "bandwidth",
+)  # fmt: skip
+"""What a cell may use of a link; starting and stopping it is the lab's business."""
+
+
 class Outgoing:
     """What a cell emits in one go, handed to the clients in one go.
 
@@ -106,7 +113,7 @@ class Participant:
         """The client itself; it belongs to the lab's thread."""
         self.proxy = link
         """The link itself; it belongs to the lab's thread."""
-        self.link: Any = OnThread(link, thread, f"{name}.link", before=outgoing.flush)
+        self.link: Any = OnThread(link, thread, f"{name}.link", LINK, before=outgoing.flush)
         """The link, to be used from cells: cut(), close(), stall(), resume(), refuse(), accept(), restore(), latency, jitter, bandwidth."""
         self._thread = thread
         self._outgoing = outgoing
@@ -133,7 +140,7 @@ class Participant:
         Raises NotConnected while the (bare) client knows that it is disconnected, ReservedName, NotSerialisable.
         """
         check_event(event)
-        check_data(data)
+        data = check_data(data)
         sent = Sent(self._thread, self._outgoing)
         if self._thread.inside or not self.client.connected:
             self._outgoing.flush()

@@ -15,7 +15,7 @@ from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeou
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.handlers import Handlers, Register
-from realtime_lab.net.packets import Observer, brief, check_data, check_event, ignore
+from realtime_lab.net.packets import Observer, allow_long_payloads, brief, check_data, check_event, ignore
 from realtime_lab.rules import backoff
 from realtime_lab.rules.faults import seconds
 
@@ -66,6 +66,7 @@ class Client:
         self._state: State = "new"
         self._connection: Connection | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._failure = ""
         self._emitted = 0
         self._received = 0
         self._running = 0
@@ -103,7 +104,7 @@ class Client:
         """
         self._check_open()
         check_event(event)
-        check_data(data)
+        data = check_data(data)
         self._emitted += 1
         number = self._emitted
         self._observe("emitted", message=number, event=event, text=brief(data))
@@ -124,6 +125,7 @@ class Client:
         self._check_open()
         if self._supervisor is not None and not self._supervisor.done():
             raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
+        allow_long_payloads()
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supervisor = asyncio.create_task(self._supervise(first))
         self._supervisor.add_done_callback(lambda task: self._never(first))
@@ -140,7 +142,8 @@ class Client:
         except TimeoutError:
             await self._stop()
             self._state = "disconnected"
-            raise ConnectTimeout(f"no connection to {self.url} in {timeout} s. Is the server running, and the link open?") from None
+            hint = "Is the server running, and the link open?"
+            raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({self._failure or 'no attempt ended'}). {hint}") from None
 
     async def close(self) -> None:
         """Disconnect for good. Safe to call twice."""
@@ -175,7 +178,7 @@ class Client:
                 return
             except OSError as error:  # TimeoutError too
                 failures += 1
-                reason = str(error)
+                self._failure = reason = str(error)
                 self._ended(connection, "transport error")
             finally:
                 await connection.close()

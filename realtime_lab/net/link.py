@@ -224,7 +224,7 @@ class Link:
             passed = any(self._crossed[each, point.event, point.number] >= point.attempt for each in which)
             latest = f"{point.event} #{max(self._named[each, point.event] for each in which)}"
         if passed:
-            raise UnknownFault(f"cut({point}): that has already crossed {self.name}'s link (the latest is {latest}). Name a later one.")
+            raise UnknownFault(f"cut({point}): that has already come to {self.name}'s link (the latest is {latest}). Name a later one.")
 
     def _break(self, why: str, end: Callable[[Pair, str], None]) -> None:
         self._down = True

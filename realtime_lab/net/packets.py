@@ -6,9 +6,11 @@ peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets;
 `Observer` is how the network floor tells the lab what happens. In production it is None and nothing is recorded.
 """
 
+import copy
 import json
 from typing import Any, Protocol
 
+from engineio.payload import Payload
 from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
@@ -20,6 +22,19 @@ RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting",
 EVENTS = frozenset({packet.EVENT, packet.BINARY_EVENT})
 BINARY = frozenset({packet.BINARY_EVENT, packet.BINARY_ACK})
 """The types that bring attachments; on any other type python-socketio reads past their number."""
+
+
+MAX_PACKETS = 100_000
+"""Packets in one long-polling payload at most. Engine.IO itself limits a payload by its bytes only."""
+
+
+def allow_long_payloads() -> None:
+    """Let python-engineio decode payloads of more than 16 packets.
+
+    By default its server answers "OK" to a longer one and throws every packet away, and its client disconnects (measured). The limit is an
+    attribute of its class, so this holds for the whole process.
+    """
+    Payload.max_decode_packets = max(Payload.max_decode_packets, MAX_PACKETS)
 
 
 class Observer(Protocol):
@@ -56,14 +71,18 @@ def check_event(event: str) -> str:
     return event
 
 
-def check_data(data: Any) -> None:
-    """NotSerialisable, if Socket.IO cannot carry this data (JSON, with bytes allowed inside lists and dicts)."""
+def check_data(data: Any) -> Any:
+    """A copy of the data, so that what the caller changes afterwards does not travel.
+
+    Raises NotSerialisable if Socket.IO cannot carry it (JSON, with bytes allowed inside lists and dicts).
+    """
     try:
         arguments, _ = packet.Packet.deconstruct_binary(list(data) if isinstance(data, tuple) else [data])
         json.dumps(arguments, allow_nan=False)  # a JavaScript peer hangs up on NaN
     except (TypeError, ValueError, RecursionError) as error:
         hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
         raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
+    return copy.deepcopy(data)
 
 
 def brief(data: Any, limit: int = 80) -> str:

@@ -127,6 +127,8 @@ class Pair:
         if rest := self._wire.rest(direction):
             self._take_in(direction, Unit(rest))
         self._ended.add(direction)
+        if self._link.lanes[direction].stalled:
+            self._unheard.add(direction)
         self.pump(direction)
 
     def lost(self, direction: Direction, exc: Exception | None) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, PortInUse
 from realtime_lab.net.connection import LOG
 from realtime_lab.net.handlers import Handlers, Register
-from realtime_lab.net.packets import Observer, StrictPacket, brief, check_data, check_event, ignore
+from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, brief, check_data, check_event, ignore
 
 MAX_POST = 1_000_000
 """Bytes of one long-polling POST at most; python-engineio's own default."""
@@ -44,6 +44,8 @@ class Server:
         for name, value in (("ping_interval", ping_interval), ("ping_timeout", ping_timeout)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidSetting(f"{name}={value!r}: give whole seconds, 1 or more.")
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
+            raise InvalidSetting(f"port={port!r}: give a number from 0 to 65535; 0 takes a free one.")
         self._address = (host, port)
         self._observe = observer
         self._handlers = Handlers()
@@ -73,6 +75,7 @@ class Server:
         """Listen. Raises PortInUse."""
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
+        allow_long_payloads()
         app = web.Application(middlewares=[self._remembered, _uncompressed, _whole])
         self.sio.attach(app)
         options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
@@ -138,7 +141,7 @@ class Server:
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
         check_event(event)
-        check_data(data)
+        data = check_data(data)
         self._emitted += 1
         self._observe(
             "emitted",

@@ -55,8 +55,8 @@ class ControlRoom:
         self._problem = ""
         self._head = widgets.VBox()
         self._said = widgets.HTML(layout=widgets.Layout(min_height="48px"))
-        self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto hidden", min_height="180px"))
-        self._score = widgets.HTML(layout=widgets.Layout(min_height="84px"))
+        self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="180px", max_height="380px"))
+        self._score = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="84px", max_height="180px"))
         self._box = widgets.VBox([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
         self._painter = Painter(self._paint)
         lab.changed.append(self._painter.wake)
@@ -98,21 +98,22 @@ class ControlRoom:
 
         first = 1 + sum(message.origin == name and message.root is None for message in tuple(self._journeys.messages))
         numbers = range(first, first + times)
-        call = f'await lab.publish("{CHAT}", {{}})' if name == SERVER else f'{name}.emit("{CHAT}", {{}})'
-        code = call.format(first) if times == 1 else f"for n in range({first}, {first + times}): {call.format('n')}"
+        verb = "await lab.publish" if name == SERVER else f"{_in_code(name)}.emit"
+        one, many = f'{verb}("{CHAT}", {first})', f'for n in range({first}, {first + times}): {verb}("{CHAT}", n)'
+        code = one if times == 1 else many
         self._do(code, publish if name == SERVER else send)
 
     def _break(self, name: str, fault: str, button: Any = None) -> None:
         async def act() -> None:
             getattr(self._lab.links[name], fault)()
 
-        self._do(f"{name}.link.{fault}()", act)
+        self._do(f"{_in_code(name)}.link.{fault}()", act)
 
     def _slow_down(self, name: str, seconds: float) -> None:
         async def act() -> None:
             self._lab.links[name].latency = seconds
 
-        self._do(f"{name}.link.latency = {seconds:.2f}", act)
+        self._do(f"{_in_code(name)}.link.latency = {seconds:.2f}", act)
 
     # -- painting: only the painter's thread comes here -------------------------------------------------------------------------------
 
@@ -217,6 +218,11 @@ def _button(label: str, style: str, tooltip: str, click: Callable[[Any], None]) 
 def _fixed(width: str) -> widgets.Layout:
     """A width that neither grows nor shrinks, so that nothing moves when a word changes."""
     return widgets.Layout(width=width, flex="0 0 auto")
+
+
+def _in_code(name: str) -> str:
+    """How a cell calls this participant: by the variable of its name, if the name can be one."""
+    return name if name.isidentifier() else f"lab.participants[{name!r}]"
 
 
 def _trouble(trouble: Trouble) -> str:
