@@ -172,7 +172,7 @@ async def test_a_break_after_any_number_of_bytes_of_the_handshake_ends_in_a_work
         cuts += budget[0] < 0
         return budget[0] < 0
 
-    async with Server() as server:
+    async with Server(ping_interval=1, ping_timeout=1) as server:  # over polling only the heartbeat finds a poll that nobody answers
         front = await relay(server.port, spoiled)
         for size in range(0, 2600, 200):
             budget[0] = size
