@@ -104,7 +104,7 @@ class Lab:
             try:
                 await lab.thread.run(lab._server.start())
             except BaseException:
-                _OPEN.pop(name, None)
+                lab._forget()
                 lab.thread.stop()
                 raise
             return lab
@@ -178,8 +178,7 @@ class Lab:
         if self.thread.inside:
             raise LabTrouble("lab.close() would wait for itself: this code already runs on the lab's thread. Close the lab from a cell.")
         self.closed = True
-        if _OPEN.get(self.name) is self:
-            del _OPEN[self.name]
+        self._forget()
         try:
             self._outgoing.flush()
             async with asyncio.timeout(CLOSE_LIMIT):
@@ -198,6 +197,11 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}: {'closed' if self.closed else ', '.join(self.participants) or 'nobody has joined'}>"
+
+    def _forget(self) -> None:
+        """No longer the open lab of its name, if it still was."""
+        if _OPEN.get(self.name) is self:
+            del _OPEN[self.name]
 
     # -- on the lab's thread --------------------------------------------------------------------------------------------------------
 

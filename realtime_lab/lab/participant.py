@@ -144,7 +144,7 @@ class Participant:
         sent = Sent(self._thread, self._outgoing)
         if self._thread.inside or not self.client.connected:
             self._outgoing.flush()
-            sent.hand_over(self.client, event, data) if self._thread.inside else self._thread.call(sent.hand_over, self.client, event, data)
+            self._thread.call(sent.hand_over, self.client, event, data)
             _ = sent.fate  # raises what emit() raised
         else:
             self._outgoing.add(lambda: sent.hand_over(self.client, event, data))

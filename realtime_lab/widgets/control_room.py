@@ -1,6 +1,5 @@
 """The control room: a row of buttons for each participant, the live picture, the score, and the line of code that does the same."""
 
-import asyncio
 import html
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -246,6 +245,6 @@ def _cells(leg: Leg) -> list[str]:
 
 def control_room(lab: Lab) -> ControlRoom:
     """The control room of a lab: let it be the last line of a cell. Raises TypeError if `lab` is not a Lab."""
-    if asyncio.iscoroutine(lab) or not isinstance(lab, Lab):
+    if not isinstance(lab, Lab):
         raise TypeError(f"control_room(lab) takes a started lab: lab = await Lab.start(). It was given {type(lab).__name__}.")
     return ControlRoom(lab)
