@@ -7,6 +7,7 @@ Journal, Verdict, verdict                 the record, and what it refutes
 
 from realtime_lab.errors import (
     AlreadyClosed,
+    BufferFull,
     ConnectionRejected,
     ConnectTimeout,
     FaultPending,
@@ -17,9 +18,13 @@ from realtime_lab.errors import (
     NotConnected,
     NotSerialisable,
     NotSettled,
+    PayloadTooLarge,
     PortInUse,
     RealtimeLabError,
     ReservedName,
+    StoreFailed,
+    StoreInUse,
+    TryAgain,
     UnknownFault,
 )
 from realtime_lab.history.journal import Journal
@@ -33,6 +38,7 @@ from realtime_lab.net.server import Server
 
 __all__ = [
     "AlreadyClosed",
+    "BufferFull",
     "Client",
     "ConnectTimeout",
     "ConnectionRejected",
@@ -49,10 +55,14 @@ __all__ = [
     "NotConnected",
     "NotSerialisable",
     "NotSettled",
+    "PayloadTooLarge",
     "PortInUse",
     "RealtimeLabError",
     "ReservedName",
     "Server",
+    "StoreFailed",
+    "StoreInUse",
+    "TryAgain",
     "UnknownFault",
     "Verdict",
     "allow_asyncio_run",

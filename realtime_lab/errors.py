@@ -7,6 +7,11 @@ RealtimeLabError
     ReservedName         an event name that Socket.IO keeps for itself
     NotSerialisable      data that JSON cannot carry
     InvalidSetting       an option outside its range
+    PayloadTooLarge      an event that no server would take
+    BufferFull           emit() while the send buffer has reached its limit
+    TryAgain             raised by a handler: the event could not be applied now
+    StoreInUse           somebody else has the database open
+    StoreFailed          a database that cannot be opened, read or written
     AlreadyClosed        an object was used after close()
     PortInUse            the port that was asked for is taken
     UnknownFault         a fault, direction or packet that does not exist
@@ -44,6 +49,26 @@ class NotSerialisable(RealtimeLabError, TypeError):
 
 class InvalidSetting(RealtimeLabError, ValueError):
     """An option is outside its range."""
+
+
+class PayloadTooLarge(RealtimeLabError, ValueError):
+    """The event is larger than what a server accepts; sending it would end the connection every time."""
+
+
+class BufferFull(RealtimeLabError, BufferError):
+    """The send buffer has reached its limit; what it holds already is not lost."""
+
+
+class TryAgain(RealtimeLabError):
+    """For handlers to raise: this event could not be applied now, its sender should send it again. Any other error refuses it for good."""
+
+
+class StoreInUse(RealtimeLabError, OSError):
+    """Another process, or another object of this one, has this database open."""
+
+
+class StoreFailed(RealtimeLabError, OSError):
+    """The database cannot be opened, read or written: corrupt, read-only, of another kind, or the disk is full."""
 
 
 class AlreadyClosed(RealtimeLabError, RuntimeError):

@@ -3,14 +3,23 @@
 Who writes which kind:
 
     joined, left             the lab, for each participant; `reason` "wire" marks a client that is seen on its link only
-    emitted, refused         an application called emit(); a bare client refuses while it is disconnected
-    sent                     a client handed an emitted message to its connection `sid` (the server's `emitted` lists all `sids`)
-    wire, held, dropped      a link forwarded a packet, keeps it while stalled, or lost it (`reason`)
-    received                 a handler was given a message; `message` numbers what this node received
-    handled, failed          that handler returned, or raised (`reason`)
+    emitted, refused         an application called emit(); a client refuses while it is disconnected (bare), or when its buffer is full
+    buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";
+                             `id` is the number it travels under, if it has one
+    sent                     a client handed an emitted message to its connection `sid`, for the `attempt`-th time; `reason` "given up":
+                             only its tombstone (the server's `emitted` lists all `sids`)
+    acked, timed_out         a client got an acknowledgement (`reason` "ok" or why not), or none in time; `sid`, `index`: of which send
+    discarded                a client threw a kept message away without sending it (`reason`); or the server did not give an event that
+                             arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"
     settled                  the sender learned a fate: `reason` is acked, rejected or unknown
+    forgotten, restored      a client that started anew has lost a message, or found it in its store (`id`) under a new `message` number
+    wire, held, dropped      a link forwarded a packet, keeps it while stalled, or lost it (`reason`)
+    received                 a handler was given a message; `message` numbers what this node received, `index` is its place on `sid`
+    handled, failed          that handler returned, or raised (`reason`)
+    committed, undone        the transaction of that handler's effects was committed, or rolled back (`reason`)
+    answered                 the server handed the acknowledgement of event `index` of `sid` to its connection
     connecting, connected, disconnected    the client's side and the server's side each say it for themselves
-    fault                    somebody broke or repaired a link; `reason` is the line of code that does it
+    fault                    somebody broke or repaired a link or the server; `reason` is the line of code that does it
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +29,8 @@ from typing import Any, Literal
 from realtime_lab.rules.faults import Direction
 
 Kind = Literal[
-    "joined", "left", "emitted", "refused", "sent", "wire", "held", "dropped", "received", "handled", "failed", "settled",
+    "joined", "left", "emitted", "refused", "buffered", "sent", "acked", "timed_out", "discarded", "settled", "forgotten", "restored",
+    "wire", "held", "dropped", "received", "handled", "failed", "committed", "undone", "answered",
     "connecting", "connected", "disconnected", "fault",
 ]  # fmt: skip
 
@@ -39,7 +49,11 @@ class Event:
     sid: str = ""
     """Socket.IO's id of the connection."""
     message: int = -1
-    """emitted, refused, sent, settled: the node's running number of the emission. received, handled, failed: of the reception."""
+    """The node's running number: of the reception on received, handled, failed, committed and undone, else of the emission."""
+    id: str = ""
+    """The id that the message travels under ("client id:n"), on buffered and restored."""
+    attempt: int = 0
+    """sent, timed_out: the how-many-th time it was sent, from 1."""
     event: str = ""
     """The Socket.IO event name."""
     text: str = ""
@@ -55,7 +69,9 @@ class Event:
     """On the server's `emitted`: the room or sid it was meant for; empty means everybody."""
     direction: Direction | Literal[""] = ""
     index: int = -1
-    """On the wire: the how-many-th event of that connection and direction, from 0 (-1: not an event)."""
+    """The how-many-th event of that connection and direction, from 0 (-1: not an event)."""
+    answers: int = -1
+    """On the wire: the `index` of the event of the other direction that this ACK acknowledges."""
     packet: int = 0
     """On the wire: the how-many-th Socket.IO packet of that link and direction, from 1 (0: Engine.IO's own)."""
     type: str = ""
