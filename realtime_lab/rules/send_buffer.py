@@ -101,12 +101,13 @@ class SendBuffer:
             return Refuse(f"the send buffer is full ({self._limit} events)", full=True)
         if self._bytes + size > self._limit_bytes:
             return Refuse(f"the send buffer is full ({self._limit_bytes} bytes)", full=True)
-        self.restore(key, size, now)
+        self._kept.append(_Kept(key, size, now))
+        self._bytes += size
         return Keep()
 
     def restore(self, key: int, size: int, now: float, *, gone: bool = False) -> None:
-        """An event that was accepted earlier, by an earlier run: kept whatever the limits say."""
-        self._kept.append(_Kept(key, size, now, gone))
+        """An event that an earlier run accepted: it goes before everything that waits, whatever the limits say. The latest comes first."""
+        self._kept.appendleft(_Kept(key, size, now, gone))
         self._bytes += size
 
     def take(self, room: float) -> list[int]:
