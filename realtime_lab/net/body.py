@@ -1,0 +1,65 @@
+"""An event's data as text for a database: JSON as Socket.IO writes it, bytes apart from it.
+
+Socket.IO puts {"_placeholder": true, "num": 0} where bytes were and sends the bytes after the text. Stored events have the same shape, so
+that a stored text can travel as it is.
+"""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from socketio.packet import Packet
+
+from realtime_lab.errors import NotSerialisable
+
+COMPACT = (",", ":")
+FINGERPRINT = 32
+"""Hexadecimal digits of a fingerprint (128 bits)."""
+
+
+def dump(value: Any) -> tuple[str, str | None]:
+    """(JSON text, attachments): the attachments are a JSON array of base64 strings, or None when there are no bytes.
+
+    The text is plain ASCII, so that any string can be stored. Raises NotSerialisable.
+    """
+    try:
+        content, attachments = Packet.deconstruct_binary(value)
+        text = json.dumps(content, separators=COMPACT, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotSerialisable(
+            f"this data cannot be stored as JSON: {error}. Use numbers, text, lists, dicts, booleans, None or bytes."
+        ) from None
+    if not attachments:
+        return text, None
+    if text.count('"_placeholder":') != len(attachments):
+        raise NotSerialisable("a dict with the key '_placeholder' cannot travel together with bytes: Socket.IO uses that key. Rename it.")
+    return text, json.dumps([base64.b64encode(each).decode("ascii") for each in attachments], separators=COMPACT)
+
+
+def load(text: str, attachments: str | None = None) -> Any:
+    """What `dump` was given, as JSON gives it back: a tuple becomes a list, a dict's keys become strings."""
+    content = json.loads(text)
+    if attachments is None:
+        return content
+    return Packet.reconstruct_binary(content, [base64.b64decode(each) for each in json.loads(attachments)])
+
+
+def fingerprint(event: str, data: Any) -> str:
+    """A short hash of an event's name and content, equal for equal content whatever the order of a dict's keys. Raises NotSerialisable."""
+    attachments: list[bytes] = []
+
+    def placeholder(value: Any) -> dict[str, int]:
+        if not isinstance(value, (bytes, bytearray)):
+            raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+        attachments.append(bytes(value))
+        return {"_placeholder": len(attachments)}
+
+    try:
+        text = json.dumps([event, data], separators=COMPACT, sort_keys=True, default=placeholder)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotSerialisable(f"this data has no fingerprint: {error}. Use JSON data (a dict's keys are strings) and bytes.") from None
+    digest = hashlib.sha256(text.encode("ascii"))
+    for each in attachments:
+        digest.update(hashlib.sha256(each).digest())
+    return digest.hexdigest()[:FINGERPRINT]

@@ -1,0 +1,136 @@
+"""ClientStore: the client's memory that survives a restart: who it is, and which events are not settled yet.
+
+The tables:
+
+    store_meta      client_id: made with the file; it and the numbers below live and die together
+    store_events    the outbox; n never comes back (AUTOINCREMENT), not even after all rows were deleted
+                    gone = 1: the client gave up on n. The row stays, without its content, until the server knows that n is skipped
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from realtime_lab.errors import AlreadyClosed
+from realtime_lab.net.body import dump, load
+from realtime_lab.net.database import Database, Parameters, Schema, database_path, open_database
+
+T = TypeVar("T")
+
+SCHEMA = Schema(
+    application_id=0x524C4353,  # "RLCS"
+    version=1,
+    script="""
+        CREATE TABLE store_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+        CREATE TABLE store_events (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, body TEXT NOT NULL, attachments TEXT,
+            gone INTEGER NOT NULL DEFAULT 0);
+        INSERT INTO store_meta VALUES ('client_id', '{identity}')
+    """,
+    identity="SELECT value FROM store_meta WHERE name = 'client_id'",
+)
+
+
+class Pending(NamedTuple):
+    """An event that is not settled yet."""
+
+    n: int
+    event: str
+    data: Any
+    gone: bool
+    """The client gave up on it: its event and data are empty, but its number must still be skipped at the server."""
+
+
+class ClientStore:
+    """One file for one client. Everything is on the disk (PRAGMA synchronous=FULL) when a method returns.
+
+    Methods take turns in the order of their calls. Who is cancelled while one of them runs does not stop it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = database_path(path)
+        self.client_id = ""
+        """uuid4, hexadecimal, made once with the file; empty before open()."""
+        self.highest = 0
+        """The highest number that was ever given."""
+        self._turn = asyncio.Lock()
+        self._database: Database | None = None
+
+    async def open(self) -> None:
+        """Open, or make, the file; nothing happens if it is open. Raises StoreInUse, StoreFailed."""
+        async with self._turn:
+            if self._database is None:
+                self._database = await self._opening()
+
+    async def close(self) -> None:
+        """Finish what runs, then close. Twice is harmless."""
+        await self._in_turn(self._close)
+
+    async def abandon(self) -> None:
+        """Close as a crash does: what is not committed is gone, who waits for it gets AlreadyClosed."""
+        await self._close()
+        await self.close()  # it may have been about to open
+
+    async def add(self, rows: Iterable[tuple[str, Any]]) -> list[int]:
+        """Keep these events (name, data), all of them or none, and give their numbers in order.
+
+        Raises NotSerialisable, StoreFailed, AlreadyClosed; then no number was used.
+        """
+        dumped = [(event, *dump(data)) for event, data in rows]
+        return await self._in_turn(lambda: self._add(dumped))
+
+    async def remove(self, numbers: Iterable[int]) -> None:
+        """These events are settled: forget them. A number that is not there is no error. Raises StoreFailed, AlreadyClosed."""
+        await self._write("DELETE FROM store_events WHERE n = ?", [(n,) for n in numbers])
+
+    async def give_up(self, numbers: Iterable[int]) -> None:
+        """Keep only that these numbers must be skipped. A number that is not there is no error. Raises StoreFailed, AlreadyClosed."""
+        sql = "UPDATE store_events SET event = '', body = 'null', attachments = NULL, gone = 1 WHERE n = ?"
+        await self._write(sql, [(n,) for n in numbers])
+
+    async def pending(self) -> list[Pending]:
+        """What is not settled, in order. Raises StoreFailed, AlreadyClosed."""
+        sql = "SELECT n, event, body, attachments, gone FROM store_events ORDER BY n"
+        rows = await self._in_turn(lambda: self._opened().execute(sql))
+        return [Pending(n, event, load(body, attachments), bool(gone)) for n, event, body, attachments, gone in rows]
+
+    async def _opening(self) -> Database:
+        database = await open_database(self.path, SCHEMA, what="client store")
+        try:
+            rows = await database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'store_events'")
+        except BaseException:
+            await database.close()
+            raise
+        self.client_id = database.identity
+        self.highest = rows[0][0] if rows else 0
+        return database
+
+    async def _close(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            await database.close()
+
+    async def _add(self, rows: Sequence[tuple[str, str, str | None]]) -> list[int]:
+        numbers = list(range(self.highest + 1, self.highest + 1 + len(rows)))
+        sql = "INSERT INTO store_events (n, event, body, attachments) VALUES (?, ?, ?, ?)"
+        await self._opened().write(sql, [(n, *row) for n, row in zip(numbers, rows, strict=True)])
+        self.highest += len(rows)
+        return numbers
+
+    async def _write(self, sql: str, rows: Sequence[Parameters]) -> None:
+        await self._in_turn(lambda: self._opened().write(sql, rows))
+
+    async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do this after what was called before, and to its end: half a transaction would be left for the next one otherwise."""
+
+        async def run() -> T:
+            async with self._turn:
+                return await work()
+
+        return await asyncio.shield(asyncio.ensure_future(run()))
+
+    def _opened(self) -> Database:
+        if self._database is None:
+            raise AlreadyClosed(f"the client store {self.path} is not open. Call `await store.open()` first.")
+        return self._database

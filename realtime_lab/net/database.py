@@ -1,0 +1,242 @@
+"""One SQLite database: opened safely, owned by one object at a time, with errors that a person can act on.
+
+Who has a database open keeps an exclusive lock on a second, empty file beside it (`<path>-lock`). SQLite's own lock on the database would
+shut out readers too. The lock belongs to the process, so it is gone when the process is killed; the empty file stays, because removing it
+would let two owners lock two files of the same name.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import aiosqlite
+
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, NotSerialisable, StoreFailed, StoreInUse
+
+MEMORY = ":memory:"
+BUSY = 1.0
+"""Seconds that a statement waits, on the database's thread, for a foreign program that writes to the same file."""
+
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
+Parameters = Sequence[Any] | Mapping[str, Any]
+Row = tuple[Any, ...]
+
+IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+BROKEN = {
+    sqlite3.SQLITE_FULL: "the disk is full. Free some space and try again; what was committed is still there.",
+    sqlite3.SQLITE_IOERR: "the disk refused to read or write (full, over a quota, or failing). What was committed is still there.",
+    sqlite3.SQLITE_READONLY: "it may not be written. Give this user the right to write to the file and to its folder.",
+    sqlite3.SQLITE_PERM: "access was denied. Give this user the right to write to the file and to its folder.",
+    sqlite3.SQLITE_CANTOPEN: "it can be neither opened nor made. Check that this user may write to its folder.",
+    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database. Give the path of one, or a path that does not exist yet.",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. Put a backup in its place, or give a path that does not exist yet.",
+    sqlite3.SQLITE_PROTOCOL: "its locks do not work. Put it on a local disk.",
+}
+"""SQLite's primary result codes that speak of the file and not of the statement."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is in a new database, and how it is recognised later (PRAGMA application_id and user_version)."""
+
+    application_id: int
+    version: int
+    script: str
+    """SQL statements; {identity} stands for a new uuid4 in hexadecimal."""
+    identity: str
+    """The query that gives it back."""
+
+    def creation(self) -> str:
+        """The script that makes a new database, in one transaction."""
+        marks = f"PRAGMA application_id = {self.application_id}; PRAGMA user_version = {self.version}"
+        return f"BEGIN IMMEDIATE; {self.script.format(identity=uuid4().hex)}; {marks}; COMMIT"
+
+
+def database_path(path: str | os.PathLike[str]) -> str:
+    """The one absolute name of a database's file (links are followed, so that two names of it meet in one lock), or ":memory:"."""
+    name = os.fspath(path)
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise InvalidSetting(f'{path!r} is not the path of a file. Give one, for example "alice.db", or ":memory:".')
+    return name if name == MEMORY else str(Path(name).resolve())
+
+
+@contextmanager
+def translated(path: str, what: str) -> Iterator[None]:
+    """SQLite's errors about the file become StoreInUse and StoreFailed. Errors about a statement (a broken constraint, bad SQL) stay."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise NotSerialisable(f"{error.object!r} holds half of a surrogate pair and cannot be stored. Send well-formed text.") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the high bits say which kind of it
+        if code in IN_USE:
+            raise _in_use(path, what) from error
+        if code in BROKEN:
+            raise StoreFailed(f"the {what} {path} cannot be used: {BROKEN[code]} (SQLite: {error})") from error
+        raise
+
+
+class Database:
+    """An open database with one connection on a thread of its own. Nothing here blocks the loop."""
+
+    def __init__(self, path: str, what: str, connection: aiosqlite.Connection, lock: sqlite3.Connection | None) -> None:
+        self.path = path
+        self.what = what
+        self.identity = ""
+        """Made with the database, and never changed: tells it from any other."""
+        self._connection = connection
+        self._lock = lock
+        self._closed = False
+
+    @property
+    def in_transaction(self) -> bool:
+        """False also after SQLite has rolled back by itself, as it may when the disk is full. Ask between statements only."""
+        return not self._closed and self._connection.in_transaction
+
+    async def execute(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Run one statement and give its rows. Raises StoreInUse, StoreFailed, AlreadyClosed."""
+        with self._usable():
+            return [tuple(row) for row in await self._connection.execute_fetchall(sql, parameters)]
+
+    async def insert(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one INSERT and give the row's number."""
+        with self._usable():
+            row = await self._connection.execute_insert(sql, parameters)
+            assert row is not None  # SELECT last_insert_rowid() always has one
+            return int(row[0])
+
+    async def write(self, sql: str, rows: Sequence[Parameters]) -> None:
+        """Run one statement for every row, in one transaction: all of it, or nothing. Must not be called twice at the same time."""
+        try:
+            await self.execute("BEGIN IMMEDIATE")
+            with self._usable():
+                await self._connection.executemany(sql, rows)
+            await self.execute("COMMIT")
+        finally:
+            if self.in_transaction:
+                await self.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """Close. What was not committed is gone; SQLite moves the rest from the write-ahead log into the file. Twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with translated(self.path, self.what):
+                await self._connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        if self._closed:
+            raise AlreadyClosed(f"the {self.what} {self.path} is closed. Open it again first.")
+        with translated(self.path, self.what):
+            yield
+
+    async def _prepare(self, schema: Schema, synchronous: Synchronous) -> None:
+        ((application_id,),) = await self.execute("PRAGMA application_id")
+        ((version,),) = await self.execute("PRAGMA user_version")
+        ((entries,),) = await self.execute("SELECT count(*) FROM sqlite_master")
+        new = not (application_id or version or entries)
+        if not new:
+            self._recognise(schema, application_id, version)
+        ((mode,),) = await self.execute("PRAGMA journal_mode = WAL")
+        if mode not in {"wal", "memory"}:
+            raise StoreFailed(f"the {self.what} {self.path} cannot have a write-ahead log there. Put it on a local disk.")
+        await self.execute(f"PRAGMA synchronous = {synchronous}")
+        await self.execute("PRAGMA foreign_keys = ON")
+        if new:
+            await self._connection.executescript(schema.creation())
+        rows = await self.execute(schema.identity)
+        if not rows:
+            raise StoreFailed(
+                f"the {self.what} {self.path} has lost its identity: {schema.identity} gives nothing. Put a backup in its place."
+            )
+        self.identity = rows[0][0]
+
+    def _recognise(self, schema: Schema, application_id: int, version: int) -> None:
+        if application_id != schema.application_id:
+            raise StoreFailed(
+                f"{self.path} is a database of another kind, and no {self.what}. Give a path that does not exist yet; "
+                "an application's own tables can be made in it afterwards."
+            )
+        if version != schema.version:
+            raise StoreFailed(
+                f"the {self.what} {self.path} has version {version}, this realtime_lab reads version {schema.version}. "
+                "Use the realtime_lab that wrote it, or a newer one."
+            )
+
+
+async def open_database(path: str, schema: Schema, *, what: str, synchronous: Synchronous = "FULL") -> Database:
+    """Open or make the database at a path from `database_path`, for this object alone. `what` is its name in error messages.
+
+    Raises StoreInUse when it is open elsewhere, StoreFailed when it cannot be opened or is of another kind.
+    """
+    opening = asyncio.ensure_future(_open(path, schema, what, synchronous))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:  # a thread cannot be stopped half-way: let it open, so that the lock can be given back
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await opening.result().close()
+        raise
+
+
+async def _open(path: str, schema: Schema, what: str, synchronous: Synchronous) -> Database:
+    lock = None if path == MEMORY else await asyncio.to_thread(_lock, path, what)
+    connection = aiosqlite.connect(path, isolation_level=None, timeout=BUSY)
+    _never_hold_up_the_exit(connection)
+    database = Database(path, what, connection, lock)
+    try:
+        with translated(path, what):
+            await connection
+            await database._prepare(schema, synchronous)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _never_hold_up_the_exit(connection: aiosqlite.Connection) -> None:
+    """A database that nobody closed must not keep the process alive for ever; its transaction is undone at the next opening."""
+    thread: Any = getattr(connection, "_thread", connection)  # before aiosqlite 0.22 the connection itself is the thread
+    thread.daemon = True
+
+
+def _lock(path: str, what: str) -> sqlite3.Connection:
+    """Blocks, so it runs on a thread."""
+    _check_files(Path(path), what)
+    with translated(path, what):
+        connection = sqlite3.connect(f"{path}-lock", isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _check_files(path: Path, what: str) -> None:
+    """What SQLite would report unclearly, or not at all: it opens a read-only file without a word, and then locks nothing."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise StoreFailed(f"the {what} {path} cannot be made: the folder {folder} does not exist. Make it first, or give another path.")
+    if path.exists() and not path.is_file():
+        raise StoreFailed(f"the {what} {path} cannot be opened: this is a folder or a device, not a file. Give the path of a file.")
+    for each in (folder, path, Path(f"{path}-lock")):
+        if each.exists() and not os.access(each, os.W_OK):
+            raise StoreFailed(f"the {what} {path} cannot be written: {each} is read-only. Give this user the right to write to it.")
+
+
+def _in_use(path: str, what: str) -> StoreInUse:
+    return StoreInUse(
+        f"the {what} {path} is in use by another process, or by another object of this one. Close it there, or give each its own path."
+    )

@@ -1,0 +1,205 @@
+"""Group commit: one task does all the writing, in the order of submission, and many pieces of work share one transaction.
+
+Each piece runs in a savepoint of its own, so that one that raises is undone alone. Nobody is told "done" before the commit.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
+
+from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
+from realtime_lab.net.database import Database
+from realtime_lab.net.transaction import Transaction
+
+T = TypeVar("T")
+Work = Callable[[Transaction], Awaitable[T]]
+
+GROUP = 500
+"""Pieces of work in one transaction at most."""
+TURNS = 10
+"""Turns of the loop in which others may add to a group before it is committed. No time passes if they have nothing to add."""
+
+
+class Submitted(Generic[T]):
+    """A piece of work on its way into the database.
+
+    `executed` has its result as soon as the work has run. The transaction is still open then: go on with it, but tell nobody.
+    `committed` has the same result after the commit. Both raise what the work raised, and `committed` StoreFailed if the commit fails.
+    Who may be cancelled while others wait for the same future awaits it through `asyncio.shield`.
+    """
+
+    def __init__(self, work: Work[T]) -> None:
+        loop = asyncio.get_running_loop()
+        self.executed: asyncio.Future[T] = loop.create_future()
+        self.committed: asyncio.Future[T] = loop.create_future()
+        self._work = work
+        self._context = copy_context()
+        self._result: T
+
+    def start(self, transaction: Transaction) -> asyncio.Task[T]:
+        """Run the work in the context of who submitted it. The transaction is closed to it when it ends, so nothing can trail behind."""
+
+        async def run() -> T:
+            try:
+                return await self._work(transaction)
+            finally:
+                transaction.close()
+
+        return asyncio.create_task(run(), context=self._context)
+
+    def has_run(self, result: T) -> None:
+        """It will be committed with its group."""
+        self._result = result
+        if not self.executed.done():
+            self.executed.set_result(result)
+
+    def stands(self) -> None:
+        """Its group is committed."""
+        if not self.committed.done():  # it raised, or nobody waits any more
+            self.committed.set_result(self._result)
+
+    def fails(self, error: BaseException) -> None:
+        """Nothing of it is left."""
+        for future in (self.executed, self.committed):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # whoever submitted it may look at one of the two only, or at none
+
+
+class GroupCommit:
+    """The writer of one open database. `before_commit` is awaited just before each commit; if it raises, the group is undone."""
+
+    def __init__(self, database: Database, before_commit: Callable[[], Awaitable[object]]) -> None:
+        self.commits = 0
+        """Transactions committed so far."""
+        self.accepts = True
+        self._database = database
+        self._before_commit = before_commit
+        self._jobs: asyncio.Queue[Submitted[Any] | None] = asyncio.Queue()
+        self._group: list[Submitted[Any]] = []
+        self._at_work: asyncio.Task[Any] | None = None
+        self._task = asyncio.create_task(self._write())
+        self._task.add_done_callback(self._ended)
+
+    @property
+    def is_waiting_for_caller(self) -> bool:
+        """Whether the code that asks was called by the writer, which does nothing else until that code returns."""
+        return asyncio.current_task() in {self._task, self._at_work}
+
+    def submit(self, work: Work[T]) -> Submitted[T]:
+        """Queue a piece of work. Ask `accepts` first."""
+        job = Submitted(work)
+        self._jobs.put_nowait(job)
+        return job
+
+    def seal(self) -> None:
+        """Accept nothing more; end when everything that was submitted is done."""
+        if self.accepts:
+            self.accepts = False
+            self._jobs.put_nowait(None)
+
+    async def finish(self) -> None:
+        """Seal, and wait for the end. Raises what ended the writer before its time, if something did."""
+        self.seal()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.result()
+
+    def stop(self) -> None:
+        """End at once: what is not committed fails with AlreadyClosed."""
+        self.accepts = False
+        self._task.cancel()
+
+    async def _write(self) -> None:
+        while (job := await self._jobs.get()) is not None:
+            await self._write_group(job)
+            self._group.clear()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing is left after finish(); after stop() somebody waits. A callback, because a task can be cancelled before it begins."""
+        self.accepts = False
+        waiting = [job for _ in range(self._jobs.qsize()) if (job := self._jobs.get_nowait()) is not None]
+        for job in [*self._group, *waiting]:
+            job.fails(AlreadyClosed(f"{self._name} was closed before this was known to be committed."))
+
+    async def _write_group(self, job: Submitted[Any] | None) -> None:
+        try:
+            while job is not None:
+                self._group.append(job)
+                if len(self._group) == 1:
+                    await self._database.execute("BEGIN IMMEDIATE")
+                await self._run(job)
+                job = await self._next() if len(self._group) < GROUP else None
+            await self._before_commit()
+            if _stopped():  # that code may have caught the cancellation
+                raise asyncio.CancelledError
+            await self._database.execute("COMMIT")
+        except (Exception, asyncio.CancelledError) as error:  # the disk, SQLite at the commit, or before_commit
+            if _stopped():
+                raise
+            await self._undo(error)
+        else:
+            self.commits += 1
+            for each in self._group:
+                each.stands()
+
+    async def _next(self) -> Submitted[Any] | None:
+        for _ in range(TURNS):
+            if self._jobs.empty():
+                await asyncio.sleep(0)
+        if self._jobs.empty():
+            return None
+        job = self._jobs.get_nowait()
+        if job is None:
+            self._jobs.put_nowait(None)  # the end, for `_write` to see; nothing comes after it
+        return job
+
+    async def _run(self, job: Submitted[Any]) -> None:
+        """Run one piece of work. Raises only if the whole transaction is lost."""
+        await self._database.execute("SAVEPOINT work")
+        self._at_work = job.start(Transaction(self._database))
+        try:
+            result = await self._at_work
+            if _stopped():  # that code may have caught the cancellation
+                raise asyncio.CancelledError
+        except (Exception, asyncio.CancelledError) as error:  # whatever an application's code raises
+            if _stopped():
+                raise
+            self._check_transaction(error)
+            await self._database.execute("ROLLBACK TO work")
+            await self._database.execute("RELEASE work")
+            job.fails(error)
+        else:
+            self._check_transaction(None)
+            await self._database.execute("RELEASE work")
+            job.has_run(result)
+        finally:
+            self._at_work = None
+
+    def _check_transaction(self, error: BaseException | None) -> None:
+        """SQLite may have ended it by itself: because the disk is full, or because the application's SQL says OR ROLLBACK."""
+        if not self._database.in_transaction:
+            raise StoreFailed(f"SQLite has undone the whole transaction ({error or 'during work that hid why'})") from error
+
+    async def _undo(self, error: BaseException) -> None:
+        try:
+            if self._database.in_transaction:
+                await self._database.execute("ROLLBACK")
+        except (StoreFailed, StoreInUse) as second:
+            error.add_note(str(second))
+        kind = StoreInUse if isinstance(error, StoreInUse) else StoreFailed
+        for job in self._group:
+            failure = kind(f"{self._name} could not commit this, and undid it: {error}")
+            failure.__cause__ = error
+            job.fails(failure)
+
+    @property
+    def _name(self) -> str:
+        return f"the {self._database.what} {self._database.path}"
+
+
+def _stopped() -> bool:
+    """Whether it is the writer itself that is cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,132 @@
+"""What work may do in the log's database, and the record about clients."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, NotSerialisable, ReservedName, StoreFailed
+from realtime_lab.net.body import load
+from realtime_lab.net.event_log import EventLog
+from realtime_lab.net.transaction import ANSWERS_KEPT, Answers, Moved, Transaction
+
+OK = {"ok": True}
+
+
+def recorded(client: str, previous: int, n: int, answer: dict[str, Any] = OK) -> Callable[[Transaction], Awaitable[None]]:
+    return lambda tx: tx.record(client, previous, n, f"print {n}", answer)
+
+
+@pytest.mark.parametrize("before", ["", " \n\t", "-- a comment\n", "/* one */ /* COMMIT */", ";", "\ufeff", "--\n;/**/"])
+@pytest.mark.parametrize(
+    "sql",
+    ["BEGIN", "commit", "END", "ROLLBACK", "SAVEPOINT a", "RELEASE a", "PRAGMA x", "ATTACH 'x' AS y", "DETACH y", "VACUUM", "SELEC 1", ""],
+)
+async def test_only_statements_about_data_are_run(before: str, sql: str) -> None:
+    async with EventLog(":memory:") as log:
+        with pytest.raises(InvalidSetting, match="one statement about data"):
+            await log.transact(lambda tx: tx.execute(before + sql))
+
+
+async def test_statements_about_data_are_run_also_after_a_comment() -> None:
+    async def work(tx: Transaction) -> list[Any]:
+        await tx.execute("create table mine (x, y)")
+        await tx.execute("-- first\nINSERT INTO mine VALUES (:x, :y)", {"x": 1, "y": 2})
+        await tx.execute("REPLACE INTO mine VALUES (?, ?)", (3, 4))
+        return await tx.execute("WITH a AS (SELECT * FROM mine) SELECT * FROM a ORDER BY x")
+
+    async with EventLog(":memory:") as log:
+        assert await log.transact(work) == [(1, 2), (3, 4)]
+        with pytest.raises((sqlite3.ProgrammingError, sqlite3.Warning), match="one statement"):
+            await log.transact(lambda tx: tx.execute("SELECT 1; COMMIT"))
+
+
+async def test_an_event_is_stored_as_it_was() -> None:
+    async def work(tx: Transaction) -> tuple[int, int | None, list[Any]]:
+        assert tx.offset is None
+        offset = await tx.append("chat message", {"a": [b"x", 1]})
+        return offset, tx.offset, await tx.execute("SELECT offset, event, body, attachments, at > 1e9 FROM log_events")
+
+    async with EventLog(":memory:") as log:
+        offset, last, ((stored, event, body, attachments, recent),) = await log.transact(work)
+        assert offset == last == stored
+        assert (event, load(body, attachments), recent) == ("chat message", {"a": [b"x", 1]}, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "error"), [("disconnect", 1, ReservedName), ("a", object(), NotSerialisable), ("\ud800", 1, NotSerialisable)]
+)
+async def test_what_cannot_be_an_event_is_refused_alone(event: str, data: Any, error: type[Exception]) -> None:
+    async with EventLog(":memory:") as log:
+        bad, good = await asyncio.gather(log.append(event, data), log.append("a", 1), return_exceptions=True)
+        assert isinstance(bad, error)
+        assert good == 1
+
+
+async def test_tx_ends_with_its_work() -> None:
+    kept: list[Transaction] = []
+
+    async def work(tx: Transaction) -> None:
+        kept.append(tx)
+
+    async with EventLog(":memory:") as log:
+        await log.transact(work)
+        for call in (kept[0].execute("SELECT 1"), kept[0].append("a"), kept[0].record("c", 0, 1, "", {}), kept[0].answers("c")):
+            with pytest.raises(AlreadyClosed, match="has ended"):
+                await call
+
+
+async def test_a_client_is_recorded_number_by_number() -> None:
+    async with EventLog(":memory:") as log:
+        assert await log.history_of("alice") == Answers(0, {})
+        await log.transact(recorded("alice", 0, 1, {"ok": True, "result": b"x"}))
+        await log.transact(recorded("alice", 1, 2))
+        await log.transact(recorded("bob", 0, 1))
+        assert await log.history_of("alice") == Answers(2, {1: ("print 1", {"ok": True, "result": b"x"}), 2: ("print 2", OK)})
+        assert await log.history_of("bob") == Answers(1, {1: ("print 1", OK)})
+
+
+@pytest.mark.parametrize(("previous", "n"), [(0, 1), (1, 2), (3, 4)])
+async def test_a_number_that_somebody_else_moved_is_refused_with_everything_that_belongs_to_it(previous: int, n: int) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.append("a")
+        await tx.record("alice", previous, n, "", OK)
+
+    async with EventLog(":memory:") as log:
+        await log.transact(recorded("alice", 0, 2))
+        with pytest.raises(Moved) as caught:
+            await log.transact(work)
+        assert caught.value.last == 2
+        assert (await log.history_of("alice")).last == 2
+        assert await log.transact(lambda tx: tx.execute("SELECT * FROM log_events")) == []
+
+
+async def test_only_the_newest_answers_are_kept() -> None:
+    async def many(tx: Transaction) -> None:
+        for n in range(1, ANSWERS_KEPT + 11):
+            await tx.record("alice", n - 1, n, "", OK)
+
+    async with EventLog(":memory:") as log:
+        await log.transact(recorded("bob", 0, 1))
+        await log.transact(many)
+        last, kept = await log.history_of("alice")
+        assert last == ANSWERS_KEPT + 10
+        assert list(kept) == list(range(11, ANSWERS_KEPT + 11))
+        assert (await log.history_of("bob")).kept
+
+
+async def test_after_sqlite_has_undone_everything_no_statement_is_left_alone() -> None:
+    async def work(tx: Transaction) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            await tx.execute("INSERT OR ROLLBACK INTO mine VALUES (1)")
+        with pytest.raises(StoreFailed, match="SQLite has undone"):
+            await tx.execute("INSERT INTO mine VALUES (2)")
+
+    async with EventLog(":memory:") as log:
+        await log.transact(lambda tx: tx.execute("CREATE TABLE mine (x UNIQUE)"))
+        await log.transact(lambda tx: tx.execute("INSERT INTO mine VALUES (1)"))
+        with pytest.raises(StoreFailed, match="undone the whole transaction"):
+            await log.transact(work)
+        assert await log.transact(lambda tx: tx.execute("SELECT * FROM mine")) == [(1,)]
