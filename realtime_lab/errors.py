@@ -10,6 +10,7 @@ RealtimeLabError
     PayloadTooLarge      an event that no server would take
     BufferFull           emit() while the send buffer has reached its limit
     TryAgain             raised by a handler: the event could not be applied now
+    Rejected             raised by a handler: the event is refused for good
     StoreInUse           somebody else has the database open
     StoreFailed          a database that cannot be opened, read or written
     AlreadyClosed        an object was used after close()
@@ -60,7 +61,11 @@ class BufferFull(RealtimeLabError, BufferError):
 
 
 class TryAgain(RealtimeLabError):
-    """For handlers to raise: this event could not be applied now, its sender should send it again. Any other error refuses it for good."""
+    """For handlers to raise: this event could not be applied now, and its sender should send it again."""
+
+
+class Rejected(RealtimeLabError):
+    """For handlers to raise: this event is refused for good, and its sender learns why. Any other error does the same, and is reported."""
 
 
 class StoreInUse(RealtimeLabError, OSError):

@@ -1,28 +1,31 @@
 """Client: python-socketio's AsyncClient under our own supervisor, with guarantees that are switched on one by one.
 
-At this stage no guarantee exists yet: a bare client behaves like the plain library. What is emitted while it is disconnected is refused
-with NotConnected; what is emitted between a break and its discovery is lost without a word; nothing is sent twice. Handlers start in the
-order of arrival and run side by side, as python-socketio runs them.
+A bare client behaves like the plain library. What is emitted while it is disconnected is refused with NotConnected; what is emitted
+between a break and its discovery is lost without a word; nothing is sent twice. Handlers start in the order of arrival and run side by
+side, as python-socketio runs them.
 """
 
 import asyncio
-import random
+import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeout, InvalidSetting, NotConnected, UnknownFault
+from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeout, InvalidSetting, PayloadTooLarge, UnknownFault
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Delivery
+from realtime_lab.net.envelope import announce
+from realtime_lab.net.guarantees import outbox
 from realtime_lab.net.handlers import Handlers, Register
-from realtime_lab.net.packets import Observer, allow_long_payloads, brief, check_data, check_event, ignore
-from realtime_lab.rules import backoff
+from realtime_lab.net.packets import Observer, allow_long_payloads, brief, check_event, copied, ignore
+from realtime_lab.net.supervisor import FINAL, Supervisor
 from realtime_lab.rules.faults import seconds
 
 State = Literal["new", "connecting", "connected", "disconnected", "closed"]
 TRANSPORTS = ("polling", "websocket")
-FINAL = ("server disconnect", "client disconnect")
-"""A side said goodbye on purpose: Socket.IO clients do not come back by themselves then."""
+ENVELOPE = 256
+"""Bytes that are added to an event on the wire at most: its envelope, the event's own frame, an acknowledgement id."""
 
 
 class Client:
@@ -31,6 +34,16 @@ class Client:
     url                     where the server (or a link) listens
     ack_timeout             None: fire and forget, as plain emit(). Seconds: each event asks for an acknowledgement, and its fate is unknown
                             when none comes in this time (Socket.IO client option `ackTimeout`, there in milliseconds)
+    send_buffer             True: what is emitted while disconnected is kept and sent later (rules/send_buffer.py). None: as `retries`
+                            wants it, which keeps events, as in JavaScript
+    buffer_limit, buffer_limit_bytes, max_age    how many events and bytes the buffer holds at most, and seconds that one may wait in it
+    retries                 None: each event is sent once. A number, or math.inf: how often it is sent again until it is acknowledged
+                            (rules/retry.py; Socket.IO client option `retries`). Needs an ack_timeout
+    window                  how many events may be under way at once, if retries are on
+    retry_delay, retry_delay_max    seconds, the wait before another try (rules/backoff.py); 0 does not wait
+    store                   a file: events and their numbers survive a restart. Needs retries, because only an acknowledgement tells when
+                            an event may be forgotten
+    max_payload             bytes of one event at most: what the server accepts (there `max_http_buffer_size`, by default 1,000,000)
     transports              "websocket", "polling" or both; with both it starts with polling and upgrades
     auth                    what the server's connect handler is given: a dict, or a function that makes one, called for every attempt
     connect_timeout         seconds for one whole attempt
@@ -42,6 +55,16 @@ class Client:
         url: str,
         *,
         ack_timeout: float | None = None,
+        send_buffer: bool | None = None,
+        buffer_limit: int = 10_000,
+        buffer_limit_bytes: int = 64_000_000,
+        max_age: float | None = None,
+        retries: float | None = None,
+        window: int = 1,
+        retry_delay: float = 0.5,
+        retry_delay_max: float = 5.0,
+        store: str | Path | None = None,
+        max_payload: int = 1_000_000,
         transports: Sequence[str] = ("websocket",),
         auth: Any = None,
         connect_timeout: float = 5.0,
@@ -53,21 +76,37 @@ class Client:
         if unknown or not transports or isinstance(transports, str):
             raise InvalidSetting(f'transports={transports!r}: give a list of "websocket" and "polling".')
         self.url = url
-        self._ack_timeout = None if ack_timeout is None else seconds("ack_timeout", ack_timeout)
+        unknown = [name for name in transports if name not in TRANSPORTS]
+        if unknown or not transports or isinstance(transports, str):
+            raise InvalidSetting(f'transports={transports!r}: give a list of "websocket" and "polling".')
+        self.url = url
+        ack_timeout = None if ack_timeout is None else seconds("ack_timeout", ack_timeout)
+        if retries is not None and not ack_timeout:
+            raise InvalidSetting("retries need ack_timeout=, more than 0: without it nobody knows when to try again.")
+        if store is not None and retries is None:
+            raise InvalidSetting("store= needs retries=: without acknowledgements nobody knows when a stored event may be forgotten.")
         self._transports = tuple(transports)
+        if auth is not None and not isinstance(auth, dict) and not callable(auth):
+            raise InvalidSetting(f"auth={auth!r}: give a dict, or a function that returns one.")
         self._auth = auth
+        self._max_payload = max_payload
         self._connect_timeout = seconds("connect_timeout", connect_timeout)
-        self._delays = {
-            "initial": seconds("reconnection_delay", reconnection_delay),
-            "maximum": seconds("reconnection_delay_max", reconnection_delay_max),
-        }
         self._observe = observer
+        self._outbox = outbox(
+            ack_timeout=ack_timeout, send_buffer=send_buffer, buffer_limit=buffer_limit, buffer_limit_bytes=buffer_limit_bytes,
+            max_age=max_age, retries=retries, window=window, retry_delay=retry_delay, retry_delay_max=retry_delay_max, store=store,
+            observe=observer,
+        )  # fmt: skip
         self._handlers = Handlers()
         self._state: State = "new"
         self._connection: Connection | None = None
-        self._supervisor: asyncio.Task[None] | None = None
-        self._failure = ""
-        self._emitted = 0
+        self._supervisor = Supervisor(
+            lambda: Connection(self._opened, self._drained, self._ended, self._receive),
+            lambda connection: connection.open(self.url, self._transports, self._credentials, self._connect_timeout),
+            self._failed,
+            initial=seconds("reconnection_delay", reconnection_delay),
+            maximum=seconds("reconnection_delay_max", reconnection_delay_max),
+        )
         self._received = 0
         self._running = 0
 
@@ -90,8 +129,28 @@ class Client:
 
     @property
     def idle(self) -> bool:
-        """Is everything handed over and settled, and has every handler returned?"""
-        return not self._running and (self._connection is None or self._connection.idle)
+        """Is everything settled that can be by itself, and has every handler returned? What waits for a connection waits."""
+        return not self._running and self._outbox.idle
+
+    @property
+    def settled(self) -> bool:
+        """Is everything that was emitted finished, so that nothing waits for a connection either?"""
+        return self._outbox.settled
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The emissions (by their running number, from 1) that wait in the send buffer."""
+        return self._outbox.waiting
+
+    @property
+    def under_way(self) -> dict[int, int]:
+        """Emission -> how often it was sent, for those that retries send until they are acknowledged."""
+        return self._outbox.under_way
+
+    @property
+    def volatile(self) -> "Volatile":
+        """`client.volatile.emit(...)`: drop the event if it cannot leave at once (Socket.IO, "Volatile events")."""
+        return Volatile(self)
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with the arguments of each event of this name. Also "connect" () and "disconnect" (reason)."""
@@ -100,55 +159,68 @@ class Client:
     def emit(self, event: str, data: Any = None) -> Delivery:
         """Send an event; returns at once. `await` the result for its fate.
 
-        Raises NotConnected (a bare client keeps nothing for later), ReservedName, NotSerialisable, AlreadyClosed.
+        Raises NotConnected (a bare client keeps nothing for later), BufferFull, PayloadTooLarge, ReservedName, NotSerialisable,
+        AlreadyClosed.
         """
+        return self._emit(event, data, volatile=False)
+
+    def _emit(self, event: str, data: Any, *, volatile: bool) -> Delivery:
         self._check_open()
         check_event(event)
-        data = check_data(data)
-        self._emitted += 1
-        number = self._emitted
-        self._observe("emitted", message=number, event=event, text=brief(data))
-        if self._connection is None:
-            self._observe("refused", message=number, event=event, reason="not connected")
-            raise NotConnected(f"{event!r} was not sent: the client is not connected, and a bare client keeps nothing for later.")
-        self._observe("sent", message=number, event=event, sid=self._connection.sid)
-        delivery = Delivery(asyncio.get_running_loop())
-        delivery.when_settled(lambda: self._observe("settled", message=number, reason=delivery.outcome))
-        self._connection.send(event, data, delivery, self._ack_timeout)
-        return delivery
+        data, size = copied(data)
+        if size + len(event.encode()) + ENVELOPE > self._max_payload:
+            raise PayloadTooLarge(
+                f"{event!r} has {size:,} bytes, and the server accepts {self._max_payload:,} at most (its envelope included). It was not "
+                "sent: it would end the connection every time. Send it in pieces, or raise max_payload here and the limit of the server."
+            )
+        return self._outbox.emit(event, data, size, volatile=volatile)
+
+    async def flush(self, timeout: float = 10.0) -> None:
+        """Wait until the fate of everything that was emitted is known. Raises NotSettled after `timeout` seconds; nothing is lost by it."""
+        await self._outbox.flush(timeout)
 
     async def connect(self, timeout: float = 10.0) -> None:
         """Connect, and from then on come back after every break. Returns when the first connection is up.
 
-        Raises ConnectionRejected when the server says no, ConnectTimeout after `timeout` seconds without a connection.
+        Raises ConnectionRejected when the server says no, ConnectTimeout after `timeout` seconds without a connection, and StoreInUse or
+        StoreFailed for the client's own store.
         """
         self._check_open()
-        if self._supervisor is not None and not self._supervisor.done():
+        if self._supervisor.running:
             raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
         allow_long_payloads()
-        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._supervisor = asyncio.create_task(self._supervise(first))
-        self._supervisor.add_done_callback(lambda task: self._never(first))
+        await self._outbox.open()
+        self._check_open()  # it may have been closed meanwhile
+        self._state = "connecting"
+        self._observe("connecting")
         try:
             async with asyncio.timeout(timeout):
-                await first
+                await self._supervisor.first()
         except ConnectionRejected:
-            await self._stop()
+            await self._supervisor.stop()
             raise
         except asyncio.CancelledError:
-            await self._stop()
+            await self._supervisor.stop()
             self._state = "disconnected"
             raise
         except TimeoutError:
-            await self._stop()
+            await self._supervisor.stop()
             self._state = "disconnected"
-            hint = "Is the server running, and the link open?"
-            raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({self._failure or 'no attempt ended'}). {hint}") from None
+            why = self._supervisor.failure or "no attempt ended"
+            raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?") from None
 
     async def close(self) -> None:
-        """Disconnect for good. Safe to call twice."""
-        await self._stop()
+        """Disconnect for good. Safe to call twice. What has no acknowledgement yet is not waited for: see flush()."""
+        await self._end(polite=True)
+
+    async def abort(self) -> None:
+        """End as a process that is killed, or a page that is refreshed: without a goodbye, and what only memory held is lost."""
+        await self._end(polite=False)
+
+    async def _end(self, *, polite: bool) -> None:
+        await self._supervisor.stop(polite=polite)
         self._state = "closed"
+        await self._outbox.close(abandoned=not polite)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -157,49 +229,27 @@ class Client:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    # -- the supervisor -------------------------------------------------------------------------------------------------------------
+    # -- the connection says --------------------------------------------------------------------------------------------------------
 
-    async def _supervise(self, first: "asyncio.Future[None]") -> None:
-        failures = 0
-        self._state = "connecting"
-        self._observe("connecting")
-        while True:
-            connection = Connection(self._opened, self._ended, self._receive)
-            try:
-                await connection.open(self.url, self._transports, self._auth, self._connect_timeout)
-                failures = 0
-                if not first.done():
-                    first.set_result(None)
-                reason = await asyncio.shield(connection.gone)
-            except ConnectionRejected as error:
-                self._state = "disconnected"
-                if not first.done():
-                    first.set_exception(error)
-                return
-            except OSError as error:  # TimeoutError too
-                failures += 1
-                self._failure = reason = str(error)
-                self._ended(connection, "transport error")
-            finally:
-                await connection.close()
-            if reason in FINAL:
-                return
-            await asyncio.sleep(backoff.delay(max(failures, 1), random.random(), **self._delays))
-
-    def _never(self, first: "asyncio.Future[None]") -> None:
-        if not first.done():
-            first.set_exception(AlreadyClosed("this client was closed before it was connected. Make a new one."))
-
-    async def _stop(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.wait({self._supervisor})
-            self._supervisor = None
+    async def _credentials(self) -> dict[str, Any]:
+        auth = self._auth() if callable(self._auth) else self._auth
+        return announce(await auth if inspect.isawaitable(auth) else auth, self._outbox.peer)
 
     def _opened(self, connection: Connection) -> None:
         self._connection, self._state = connection, "connected"
         self._observe("connected", sid=connection.sid)
+        self._outbox.opened(connection)
         self._handlers.call_soon("connect")
+
+    def _drained(self, connection: Connection) -> None:
+        if connection is self._connection:
+            self._outbox.changed()
+
+    def _failed(self, connection: Connection) -> None:
+        if connection.refused:
+            self._state = "disconnected"
+        else:
+            self._ended(connection, "transport error")
 
     def _ended(self, connection: Connection, reason: str) -> None:
         if self._connection is not connection:
@@ -207,14 +257,16 @@ class Client:
         final = reason in FINAL
         self._connection, self._state = None, "disconnected" if final else "connecting"
         self._observe("disconnected", sid=connection.sid, reason=reason)
+        self._outbox.ended()
         if not final:
             self._observe("connecting")  # once for all the attempts that follow
         self._handlers.call_soon("disconnect", reason)
 
-    async def _receive(self, connection: Connection, event: str, arguments: tuple[Any, ...]) -> Any:
+    async def _receive(self, connection: Connection, index: int, event: str, arguments: tuple[Any, ...]) -> Any:
         self._received += 1
         number = self._received
-        self._observe("received", message=number, sid=connection.sid, event=event, text=brief(arguments[0] if arguments else None))
+        text = brief(arguments[0] if arguments else None)
+        self._observe("received", message=number, sid=connection.sid, index=index, event=event, text=text)
         self._running += 1
         try:
             return await self._handlers.call(event, arguments, lambda kind, why: self._observe(kind, message=number, reason=why))
@@ -224,3 +276,14 @@ class Client:
     def _check_open(self) -> None:
         if self._state == "closed":
             raise AlreadyClosed("this client was closed. Make a new one.")
+
+
+class Volatile:
+    """Emits that are dropped rather than kept."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def emit(self, event: str, data: Any = None) -> Delivery:
+        """Send the event now or never. A dropped one is settled as "rejected" at once; see Client.emit for the errors."""
+        return self._client._emit(event, data, volatile=True)

@@ -8,10 +8,10 @@ lessons show it.
 import asyncio
 import contextlib
 import inspect
-import logging
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -20,31 +20,66 @@ from engineio.base_client import connected_clients
 from socketio import packet
 
 from realtime_lab.errors import ConnectionRejected
-from realtime_lab.net.delivery import Delivery, Fate
+from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
-
-LOG = logging.getLogger("realtime_lab")
-LOG.addHandler(logging.NullHandler())
 
 CLOSE_LIMIT = 1.0
 """Seconds for a polite goodbye; over long-polling python-socketio's own would take up to ping_interval + ping_timeout."""
 
-Receive = Callable[["Connection", str, tuple[Any, ...]], Awaitable[Any]]
+PORTION = 10
+"""Events that are handed to the transport at once; the next ones follow when these are out.
+
+A server of python-engineio decodes 16 packets of one long-polling request, heartbeats included, and throws a larger one away (measured).
+"""
+
+Receive = Callable[["Connection", int, str, tuple[Any, ...]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One send."""
+
+    connection: "Connection"
+    index: int
+    """Its place among the events of this connection, from 0."""
+    ack: int
+    """Socket.IO's acknowledgement id; 0: no acknowledgement was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: str
+    data: Any
+    answered: Callable[..., object] | None
+    handed_over: Callable[[], object] | None
 
 
 class Connection:
-    """`opened` is called once the server has accepted, `ended` with the reason when it is over; then `gone` resolves too."""
+    """`opened` is called once the server has accepted, `drained` whenever there is room again, `ended` with the reason when it is over.
 
-    def __init__(self, opened: Callable[["Connection"], None], ended: Callable[["Connection", str], None], receive: Receive) -> None:
+    Then `gone` resolves too.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[["Connection"], None],
+        drained: Callable[["Connection"], None],
+        ended: Callable[["Connection", str], None],
+        receive: Receive,
+    ) -> None:
         self.sid = ""
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._opened = opened
+        self._drained = drained
         self._ended = ended
         self._receive = receive
         self._refusal: Any = None
-        self._outbox: deque[tuple[str, Any, Delivery, float | None]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
-        self._pending: dict[Delivery, None] = {}
+        self._flushing = False
+        self._sent = 0
+        self._asked = 0
+        self._received = 0
         self._tasks: list[asyncio.Future[None]] = []
         self._attempt: asyncio.Task[None] | None = None
         self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -93,28 +128,49 @@ class Connection:
         if not self._accepted.done():
             raise OSError("the connection broke before it was accepted")
 
-    def send(self, event: str, data: Any, delivery: Delivery, ack_timeout: float | None) -> None:
-        """Queue an event; it leaves in order, in the next round of the loop."""
-        self._outbox.append((event, data, delivery, ack_timeout))
-        self._pending[delivery] = None
-        delivery.when_settled(lambda: self._pending.pop(delivery, None))
+    def send(
+        self, event: str, data: Any, *, answered: Callable[..., object] | None = None, handed_over: Callable[[], object] | None = None
+    ) -> Ticket:
+        """Queue an event; it leaves in order, in the next round of the loop.
+
+        With `answered` an acknowledgement is asked for; it is called with what comes. `handed_over`: the event was given to the transport.
+        """
+        self._waiting.append(_Waiting(event, data, answered, handed_over))
         self._wake.set()
+        self._sent += 1
+        self._asked += answered is not None
+        return Ticket(self, self._sent - 1, self._asked if answered is not None else 0)
+
+    def forget(self, ticket: Ticket) -> None:
+        """Nobody waits for this acknowledgement any more (python-socketio would keep its callback until the connection ends)."""
+        self._sio.callbacks.get("/", {}).pop(ticket.ack or None, None)
 
     @property
-    def idle(self) -> bool:
-        """Is everything handed to the transport, and every acknowledgement that was asked for settled?"""
-        return not self._pending
+    def room(self) -> int:
+        """How many events it takes without making any wait for the transport."""
+        return 0 if self._flushing else max(PORTION - len(self._waiting), 0)
 
-    async def close(self) -> None:
-        """Say goodbye if there is still somebody there, and free everything, even when the caller is cancelled meanwhile."""
-        closing = asyncio.ensure_future(self._close())
+    @property
+    def refused(self) -> bool:
+        """Did the server say no to it?"""
+        return self._refusal is not None
+
+    async def close(self, *, goodbye: bool = True) -> None:
+        """Say goodbye if there is still somebody there, and free everything, even when the caller is cancelled meanwhile.
+
+        Without `goodbye` it just ends, as when the process is killed.
+        """
+        closing = asyncio.ensure_future(self._close(goodbye))
         try:
             await asyncio.shield(closing)
         finally:
             await closing
 
-    async def _close(self) -> None:
+    async def _close(self, polite: bool) -> None:
         eio = self._sio.eio
+        if not polite:
+            self._waiting.clear()
+            self._end("client disconnect")
         goodbye = asyncio.ensure_future(self._goodbye())
         loops = self._loops
         said = {goodbye, *loops} if eio.current_transport == "polling" else {goodbye}
@@ -141,8 +197,8 @@ class Connection:
         if self._attempt is not None and self._attempt.cancel():
             await asyncio.wait({self._attempt})
         if self._tasks and not self.gone.done():
-            while self._outbox:
-                await self._send(*self._outbox.popleft())
+            while self._waiting:
+                await self._send(self._waiting.popleft())
             await eio.send(StrictPacket(packet.DISCONNECT).encode())
             flushed = asyncio.ensure_future(eio.queue.join())
             self._tasks.append(flushed)
@@ -166,7 +222,8 @@ class Connection:
             self._decided.set_result(None)
 
     async def _on_event(self, event: str, *arguments: Any) -> Any:
-        return await self._receive(self, event, arguments)
+        index, self._received = self._received, self._received + 1
+        return await self._receive(self, index, event, arguments)
 
     # -- its own tasks --------------------------------------------------------------------------------------------------------------
 
@@ -174,16 +231,18 @@ class Connection:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._outbox:
-                await self._send(*self._outbox.popleft())
+            while self._waiting:
+                self._flushing = True
+                for _ in range(min(PORTION, len(self._waiting))):
+                    await self._send(self._waiting.popleft())
+                await self._sio.eio.queue.join()
+                self._flushing = False
+                self._drained(self)
 
-    async def _send(self, event: str, data: Any, delivery: Delivery, ack_timeout: float | None) -> None:
-        if ack_timeout is None:
-            await self._sio.emit(event, data)
-            delivery.settle(Fate("unknown", reason="no acknowledgement was asked for"))
-        else:
-            delivery.expire_after(ack_timeout)
-            await self._sio.emit(event, data, callback=delivery.acknowledged)
+    async def _send(self, each: _Waiting) -> None:
+        await self._sio.emit(each.event, each.data, callback=each.answered)
+        if each.handed_over is not None:
+            each.handed_over()
 
     async def _watch(self) -> None:
         """The end of one of python-engineio's loops is the truth: when a POST has failed it says nothing until a poll returns."""
@@ -200,8 +259,5 @@ class Connection:
             return
         self.gone.set_result(reason)
         self._decide()
-        for delivery in tuple(self._pending):
-            delivery.settle(Fate("unknown", reason="the connection ended before an acknowledgement came"))
-        self._pending.clear()
-        self._outbox.clear()
+        self._waiting.clear()
         self._ended(self, reason)

@@ -5,7 +5,8 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from realtime_lab.net.packets import check_data
+from realtime_lab.errors import Rejected, TryAgain
+from realtime_lab.net.body import dump
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -20,7 +21,10 @@ class Register(Protocol):
 
 
 class Handlers:
-    """event name -> function; the last one registered counts, as in python-socketio."""
+    """event name -> function; the last one registered counts, as in python-socketio.
+
+    A coroutine function that has a parameter `tx` is given the transaction of its event (realtime_lab.net.transaction).
+    """
 
     def __init__(self) -> None:
         self._handlers: dict[str, Callable[..., Any]] = {}
@@ -34,30 +38,40 @@ class Handlers:
         def decorator(handler: H) -> H:
             if not callable(handler):
                 raise TypeError(f"a handler is a function, not {handler!r}")
+            if _takes_tx(handler) and not inspect.iscoroutinefunction(handler):
+                raise TypeError(f"{handler!r} takes tx, so it has to be an `async def`: its SQL is awaited")
             self._handlers[event] = handler
             return handler
 
         return decorator
 
-    async def call(self, event: str, arguments: Sequence[Any], said: Said) -> dict[str, Any]:
+    def takes_tx(self, event: str) -> bool:
+        """Does the handler of this event want its transaction?"""
+        handler = self._handlers.get(event)
+        return handler is not None and _takes_tx(handler)
+
+    async def call(self, event: str, arguments: Sequence[Any], said: Said, **extra: Any) -> dict[str, Any]:
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
 
-        A handler that raises is answered too, because a sender that gets no answer would try again for ever. The error itself goes to
-        the loop's exception handler (asyncio: `loop.set_exception_handler`).
+        A handler that raises is answered too, because a sender that gets no answer would try again for ever. What it raises refuses the
+        event for good, except TryAgain. Errors other than these two words go to the loop's exception handler as well (asyncio:
+        `loop.set_exception_handler`).
         """
         handler = self._handlers.get(event)
         if handler is None:
             said("handled", "")
             return {"ok": False, "error": f"nobody handles {event!r}", "retryable": False}
         try:
-            result = handler(*arguments)
+            result = handler(*arguments, **extra)
             if inspect.isawaitable(result):
                 result = await result
-            check_data(result)
+            dump(result)
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
             if (task := asyncio.current_task()) and task.cancelling():  # not something that it waited for, but the handler itself
                 raise
+            if isinstance(error, (TryAgain, Rejected)):
+                return {"ok": False, "error": str(error), "retryable": isinstance(error, TryAgain)}
             self._report(handler, event, error)
             return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": False}
         said("handled", "")
@@ -77,3 +91,10 @@ class Handlers:
         name = getattr(handler, "__name__", repr(handler))
         message = f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}"
         asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+
+def _takes_tx(handler: Callable[..., Any]) -> bool:
+    try:
+        return "tx" in inspect.signature(handler).parameters
+    except (TypeError, ValueError):  # some built-in functions have no signature
+        return False

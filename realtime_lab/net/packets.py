@@ -72,17 +72,22 @@ def check_event(event: str) -> str:
 
 
 def check_data(data: Any) -> Any:
-    """A copy of the data, so that what the caller changes afterwards does not travel.
+    """A copy of the data. Raises NotSerialisable."""
+    return copied(data)[0]
+
+
+def copied(data: Any) -> tuple[Any, int]:
+    """A copy of the data, so that what the caller changes afterwards does not travel, and its size on the wire in bytes.
 
     Raises NotSerialisable if Socket.IO cannot carry it (JSON, with bytes allowed inside lists and dicts).
     """
     try:
-        arguments, _ = packet.Packet.deconstruct_binary(list(data) if isinstance(data, tuple) else [data])
-        json.dumps(arguments, allow_nan=False)  # a JavaScript peer hangs up on NaN
+        arguments, attachments = packet.Packet.deconstruct_binary(list(data) if isinstance(data, tuple) else [data])
+        text = json.dumps(arguments, allow_nan=False, separators=(",", ":"))  # a JavaScript peer hangs up on NaN
     except (TypeError, ValueError, RecursionError) as error:
         hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
         raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
-    return copy.deepcopy(data)
+    return copy.deepcopy(data), len(text) + sum(len(attachment) for attachment in attachments)
 
 
 def brief(data: Any, limit: int = 80) -> str:

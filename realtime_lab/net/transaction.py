@@ -8,9 +8,7 @@ from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError,
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Row
 from realtime_lab.net.packets import check_event
-
-ANSWERS_KEPT = 256
-"""Answers kept for one client, the newest; a duplicate of something older is still recognised, its answer is forgotten."""
+from realtime_lab.rules.dedup import ANSWERS
 
 ALLOWED = frozenset(
     {"SELECT", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "EXPLAIN", "ANALYZE", "REINDEX"}
@@ -34,7 +32,7 @@ class Answers(NamedTuple):
     last: int
     """The number of its last applied event; 0 before the first."""
     kept: dict[int, tuple[str, dict[str, Any]]]
-    """number -> (fingerprint, answer), for the newest `ANSWERS_KEPT` numbers."""
+    """number -> (fingerprint, answer), for the newest `ANSWERS` numbers."""
 
 
 class Transaction:
@@ -78,7 +76,7 @@ class Transaction:
         upsert = "INSERT INTO log_clients VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET last = excluded.last"
         await database.execute(upsert, (client_id, n))
         await database.execute("INSERT INTO log_answers VALUES (?, ?, ?, ?, ?)", (client_id, n, fingerprint, *text))
-        await database.execute("DELETE FROM log_answers WHERE client_id = ? AND n <= ?", (client_id, n - ANSWERS_KEPT))
+        await database.execute("DELETE FROM log_answers WHERE client_id = ? AND n <= ?", (client_id, n - ANSWERS))
 
     async def answers(self, client_id: str) -> Answers:
         """What was recorded about a client."""

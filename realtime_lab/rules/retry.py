@@ -5,6 +5,8 @@ a finite number of retries is not "at least once", only `math.inf` is. Where it 
 
 - Up to `window` events are under way at once (JavaScript: one). They leave in the order of their numbers on every connection, and the
   server refuses a number before its turn, so their order holds. With a server that does not number, only a window of 1 keeps the order.
+- A late acknowledgement of an earlier try counts. (JavaScript forgets a try with its timeout, so a server that is always slower than the
+  timeout is asked again and again, and never believed.)
 - A lost connection ends a try at once; a try that ran into its timeout is repeated after a random, growing wait.
 - An event that was given up is never sent again. Its tombstone is, until it is acknowledged: the server waits for its number.
 - A refusal that names itself final rejects the event, and the next one goes on. (JavaScript takes every acknowledgement for success.)

@@ -31,6 +31,9 @@ from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 from tests.net.harness import CHAT, FAST, TRANSPORTS, Stack, rounds, stack, until
 
+ANNOUNCED = {"realtime_lab": {"nack": True}}
+"""What our client adds to the application's auth."""
+
 both_transports = pytest.mark.parametrize("transports", TRANSPORTS, ids=lambda names: names[0])
 
 
@@ -298,7 +301,7 @@ async def test_a_refusal_is_final_and_says_why(refusal: Callable[[], Any], messa
     assert time.monotonic() - began < 1.5
     assert client.state == "disconnected"
     await client.close()  # the supervisor has ended: nobody tries again
-    assert asked == [{"token": "x"}]
+    assert asked == [{"token": "x", **ANNOUNCED}]
     await stop(runner, sio)
 
 
@@ -333,7 +336,7 @@ async def test_the_servers_goodbye_is_final(transports: tuple[str, ...]) -> None
         await until(lambda: it.link.connections == 0)
         with pytest.raises(NotConnected):
             client.emit(CHAT, 1)
-        await until(lambda: client._supervisor and client._supervisor.done())  # nobody is left who could connect again
+        await until(lambda: not client._supervisor.running)  # nobody is left who could connect again
         assert len(it.of("connected", "alice")) == 1
 
 
@@ -368,7 +371,7 @@ async def test_auth_is_asked_again_at_every_attempt_and_reaches_the_server(trans
     await until(lambda: not client.connected)
     link.restore()
     await until(lambda: client.connected and len(seen) == 2)
-    assert seen == [{"attempt": 1}, {"attempt": 3}]
+    assert seen == [{"attempt": 1, **ANNOUNCED}, {"attempt": 3, **ANNOUNCED}]
     await client.close()
     await link.stop()
     await stop(runner, sio)

@@ -1,0 +1,65 @@
+"""Where a lab may let its server crash, between two steps of one event.
+
+before_apply     the event has arrived, and nothing was done with it
+before_commit    the handler has returned, and nothing is committed: its effects in the log's database are undone
+after_commit     committed, and nobody was told
+before_ack       the answer is made, and was not sent
+after_ack        the answer was sent
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from realtime_lab.errors import UnknownFault
+from realtime_lab.net.packets import Observer
+
+CRASHES = ("before_apply", "before_commit", "after_commit", "before_ack", "after_ack")
+IN_THE_LOG = ("before_commit", "after_commit")
+
+
+class CrashPoint:
+    """The one crash that is ordered, if any. In production none ever is, and `reached` returns at once."""
+
+    def __init__(self, observe: Observer, die: Callable[[], None]) -> None:
+        self._observe, self._die = observe, die
+        self.at: str | None = None
+        self._left = 0
+
+    def order(self, at: str | None, nth: int, *, with_log: bool) -> None:
+        """Crash now (at=None), or when the nth event comes to this point. Raises UnknownFault."""
+        if at is None:
+            self._crash("crash()")
+            return
+        if at not in CRASHES:
+            raise UnknownFault(f"at={at!r} is no place to crash at. Use one of: {', '.join(CRASHES)}.")
+        if at in IN_THE_LOG and not with_log:
+            raise UnknownFault(f"at={at!r}: this server commits nothing, because it has no log. Start it with log=EventLog(...).")
+        if isinstance(nth, bool) or not isinstance(nth, int) or nth < 1:
+            raise UnknownFault(f"nth={nth!r} is not a count. 1 is the next event that comes to this point.")
+        self.at, self._left = at, nth
+        self._observe("fault", event="armed", reason=f'lab.server.crash(at="{at}"{f", nth={nth}" if nth > 1 else ""})')
+
+    def disarm(self) -> None:
+        """Not any more."""
+        self.at = None
+        self._observe("fault", event="disarm", reason="lab.server.disarm()")
+
+    async def reached(self, point: str) -> None:
+        """An event is at this point. If this is where to crash, it never gets any further."""
+        if point != self.at:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._crash(f'crash(at="{point}")')
+            await asyncio.get_running_loop().create_future()  # until the crash cancels it
+
+    async def survived(self, dying: asyncio.Future[None] | None) -> None:
+        """Wait until everything is cleared away. Raises UnknownFault if nothing has crashed."""
+        if dying is None:
+            raise UnknownFault("the server has not crashed, so there is nothing to restart. First: lab.server.crash().")
+        await asyncio.shield(dying)
+
+    def _crash(self, code: str) -> None:
+        self.at = None
+        self._observe("fault", event="crash", reason=f"lab.server.{code}")
+        self._die()

@@ -1,0 +1,40 @@
+"""Which rules a client works with: its options, checked, made into an outbox."""
+
+from pathlib import Path
+
+from realtime_lab.errors import InvalidSetting
+from realtime_lab.net.client_store import ClientStore
+from realtime_lab.net.keeper import Keeper, MemoryKeeper, NoKeeper, StoreKeeper
+from realtime_lab.net.outbox import Outbox
+from realtime_lab.net.packets import Observer
+from realtime_lab.rules.faults import seconds
+from realtime_lab.rules.retry import Retry
+from realtime_lab.rules.send_buffer import SendBuffer
+
+
+def outbox(
+    *,
+    ack_timeout: float | None,
+    send_buffer: bool | None,
+    buffer_limit: int,
+    buffer_limit_bytes: int,
+    max_age: float | None,
+    retries: float | None,
+    window: int,
+    retry_delay: float,
+    retry_delay_max: float,
+    store: str | Path | None,
+    observe: Observer,
+) -> Outbox:
+    """The outbox for these options of `Client`. Raises InvalidSetting."""
+    ack_timeout = None if ack_timeout is None else seconds("ack_timeout", ack_timeout)
+    if retries is not None and not ack_timeout:
+        raise InvalidSetting("retries= needs ack_timeout=, more than 0: without it nobody knows when to try again.")
+    if store is not None and retries is None:
+        raise InvalidSetting("store= needs retries=: without acknowledgements nobody knows when a stored event may be forgotten.")
+    keeps = retries is not None if send_buffer is None else send_buffer
+    buffer = SendBuffer(on=keeps, limit=buffer_limit, limit_bytes=buffer_limit_bytes, max_age=max_age, tombstones=retries is not None)
+    delays = {"delay": seconds("retry_delay", retry_delay), "delay_max": seconds("retry_delay_max", retry_delay_max)}
+    retry = None if retries is None else Retry(retries=retries, ack_timeout=ack_timeout or 0, window=window, **delays)
+    keeper: Keeper = NoKeeper() if retries is None else MemoryKeeper() if store is None else StoreKeeper(ClientStore(store))
+    return Outbox(buffer, retry, keeper, paced=keeps, ack_timeout=ack_timeout, observe=observe)

@@ -1,0 +1,102 @@
+"""Where a server listens: an aiohttp application on one port, and the ways to end it, from the polite to the brutal."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from realtime_lab.errors import PortInUse
+from realtime_lab.net.logger import LOG
+from realtime_lab.net.sockets import reset, unsent
+
+MAX_POST = 1_000_000
+"""Bytes of one long-polling POST at most; python-engineio's own default."""
+
+
+class Host:
+    """Serves one application. `tasks` are ended with it."""
+
+    def __init__(self, app: web.Application) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+        app.middlewares.extend([self._remembered, _uncompressed, _whole])
+        options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
+        self._runner = web.AppRunner(app, handle_signals=False, **options)
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises PortInUse."""
+        await self._runner.setup()
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._accepted, host, port)
+        except OSError as error:
+            await self._runner.cleanup()
+            raise PortInUse(f"cannot listen on {host}:{port} ({error.strerror}). Choose another port, or port=0 for a free one.") from None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening, end every connection, free the port, end every task."""
+        if self._server is not None:
+            self._server.close()
+        await self._runner.cleanup()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def abort(self) -> None:
+        """Reset every connection (RST) and stop listening, now. `stop` frees the rest."""
+        if self._server is not None:
+            self._server.close()
+        for transport in self._transports:
+            reset(transport)
+
+    async def sent(self) -> None:
+        """Wait until everything that was written is with the other side's system."""
+        while any(unsent(transport) for transport in self._transports):  # noqa: ASYNC110  # the system says it only when asked
+            await asyncio.sleep(0.001)
+
+    def start_task(self, target: Any, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
+        """As python-engineio's, but `stop` can end it: heartbeats sleep on for a whole ping_interval after their connection has ended."""
+        task: asyncio.Task[Any] = asyncio.ensure_future(target(*arguments, **options))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    def _accepted(self) -> asyncio.BaseProtocol:
+        """What asyncio asks for one turn after it accepted a socket. (See Link: an error here closes the socket at once.)"""
+        if self._server is None or not self._server.is_serving() or self._runner.server is None:
+            raise ConnectionAbortedError("the server was stopped")
+        return self._runner.server()
+
+    @property
+    def _transports(self) -> list[asyncio.Transport]:
+        connections = self._runner.server.connections if self._runner.server is not None else []
+        return [transport for each in connections if isinstance(transport := each.transport, asyncio.Transport)]
+
+    @web.middleware
+    async def _remembered(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """A long poll waits on after its client has gone; `stop` ends it too."""
+        response: web.StreamResponse = await self.start_task(handler, request)
+        return response
+
+
+@web.middleware
+async def _uncompressed(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Leave WebSocket compression off, so that frames can be read on their way (and no context takeover costs memory per client)."""
+    if "Sec-WebSocket-Extensions" in request.headers:
+        headers = request.headers.copy()
+        headers.popall("Sec-WebSocket-Extensions")
+        request = request.clone(headers=headers)
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+@web.middleware
+async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Wait for the whole body of a long-polling POST: python-engineio reads what is there, and fails on a body in pieces (measured)."""
+    if 0 < (request.content_length or 0) <= MAX_POST:
+        try:
+            await request.content.wait_eof()
+        except OSError:  # the client is gone, and nobody reads this answer
+            return web.Response(status=400)
+    response: web.StreamResponse = await handler(request)
+    return response

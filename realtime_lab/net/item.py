@@ -1,0 +1,68 @@
+"""An event on its way out of a client, and how one send of it is made and recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from realtime_lab.history.journal import Kind
+from realtime_lab.net.connection import Connection, Ticket
+from realtime_lab.net.delivery import Delivery, Fate
+from realtime_lab.net.envelope import Reply, reply
+from realtime_lab.net.packets import Observer
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """An event that is not finished."""
+
+    key: int
+    """The running number of the emission, for the record."""
+    event: str
+    data: Any
+    delivery: Delivery
+    observe: Observer
+    n: int = 0
+    """The number that it travels under; 0: none, or none yet."""
+    gone: bool = False
+    """Only its tombstone is left."""
+    tickets: tuple[Ticket, ...] = ()
+    """Its sends on the latest connection: an acknowledgement of any of them counts."""
+
+    def record(self, kind: Kind, **details: Any) -> None:
+        """Something happened to it."""
+        self.observe(kind, message=self.key, **details)
+
+    def tell(self, fate: Fate) -> None:
+        """Its sender learns the fate; the first one counts."""
+        if self.delivery.settle(fate):
+            self.record("settled", reason=fate.outcome)
+
+    def bury(self) -> None:
+        """It will not be sent any more."""
+        self.gone, self.data = True, None
+
+    def ask(self, connection: Connection, data: Any, attempt: int, then: Callable[[Reply], object]) -> None:
+        """Send it and ask for an acknowledgement; `then` is given what comes."""
+
+        def answered(*answer: Any) -> None:
+            said = reply(answer)
+            self.record("acked", sid=connection.sid, index=ticket.index, reason="ok" if said.ok else said.error)
+            then(said)
+
+        self.record_sent(connection, attempt)
+        ticket = connection.send(self.event, data, answered=answered)
+        self.tickets = (*(each for each in self.tickets if each.connection is connection), ticket)
+
+    def forget_tickets(self) -> None:
+        """No acknowledgement is waited for any more."""
+        for ticket in self.tickets:
+            ticket.connection.forget(ticket)
+
+    def record_sent(self, connection: Connection, attempt: int) -> None:
+        """It was handed to this connection."""
+        self.record("sent", event=self.event, sid=connection.sid, attempt=attempt, reason="given up" if self.gone else "")
+
+    def record_timeout(self, connection: Connection, attempt: int, reason: str) -> None:
+        """No acknowledgement came in time for its latest send."""
+        index = self.tickets[-1].index
+        self.record("timed_out", event=self.event, sid=connection.sid, index=index, attempt=attempt, reason=reason)

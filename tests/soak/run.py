@@ -1,0 +1,232 @@
+"""Runs a schedule on the real stack, and judges it by the rows in the database and nothing else."""
+
+import asyncio
+import math
+import sqlite3
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from realtime_lab.errors import AlreadyClosed, UnknownFault
+from realtime_lab.net.client import Client
+from realtime_lab.net.delivery import Delivery
+from realtime_lab.net.event_log import EventLog
+from realtime_lab.net.link import Link
+from realtime_lab.net.server import Server
+from tests.soak.schedule import Schedule, Step
+
+DEPOSIT = "deposit"
+LIMIT = 40.0
+"""Seconds that one schedule may take, healing included."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the client and the server promise each other. The strong one promises everything; the others are there to be seen failing."""
+
+    name: str = "at least once, effects once"
+    retries: float = math.inf
+    dedupe: bool = True
+    tx: bool = True
+    store: bool = True
+    window: int = 0
+    """0: what the schedule says."""
+
+
+@dataclass
+class Result:
+    """What came out. `rows` are the effects, in the order in which they were committed."""
+
+    schedule: Schedule
+    emitted: int = 0
+    rows: list[int] = field(default_factory=list)
+    acked: list[int] = field(default_factory=list)
+    withdrawn: set[int] = field(default_factory=set)
+    crashes: int = 0
+    cuts: int = 0
+    stuck: str = ""
+
+    @property
+    def lost(self) -> list[int]:
+        return sorted(set(range(1, self.emitted + 1)) - self.withdrawn - set(self.rows))
+
+    @property
+    def twice(self) -> list[int]:
+        return sorted({row for row in self.rows if self.rows.count(row) > 1})
+
+    @property
+    def reordered(self) -> list[int]:
+        first = list(dict.fromkeys(self.rows))
+        return [row for before, row in pairwise(first) if row < before]
+
+    @property
+    def falsely_acked(self) -> list[int]:
+        return sorted(set(self.acked) - set(self.rows))
+
+    @property
+    def wrong(self) -> dict[str, Any]:
+        """Everything that a promise was broken by."""
+        found = {
+            "lost": self.lost,
+            "twice": self.twice,
+            "reordered": self.reordered,
+            "acknowledged but not applied": self.falsely_acked,
+            "stuck": self.stuck,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+class Run:
+    """One client, its link, the server and its log."""
+
+    def __init__(self, schedule: Schedule, design: Design, folder: Path) -> None:
+        self.schedule, self.design, self.folder = schedule, design, folder
+        self.result = Result(schedule)
+        self.server = Server(log=EventLog(folder / "log.db", synchronous="OFF"), dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
+        if design.tx:
+            self.server.on(DEPOSIT)(self._deposit)
+        else:
+            self.server.on(DEPOSIT)(self._keep)
+        self.client: Client
+        self.link: Link
+        self.deliveries: list[tuple[int, Delivery]] = []
+
+    async def _deposit(self, sid: str, number: int, tx: Any) -> int:
+        await tx.execute("CREATE TABLE IF NOT EXISTS effects (position INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER)")
+        await tx.execute("INSERT INTO effects (number) VALUES (?)", (number,))
+        return number
+
+    async def _keep(self, sid: str, number: int) -> int:
+        self.result.rows.append(number)
+        return number
+
+    async def run(self) -> Result:
+        """The schedule, then everything is healed, then whatever was promised must have happened."""
+        await self.server.start()
+        self.link = Link("127.0.0.1", self.server.port)
+        await self.link.start()
+        self.client = self._new_client()
+        try:
+            self._connecting = asyncio.create_task(self._connect(self.client))
+            await self._connecting
+            for step in self.schedule.steps:
+                await self._do(step)
+                await asyncio.sleep(step.pause / 1000)
+            self._emit(self.schedule.emits - self.result.emitted)
+            await self._heal()
+        finally:
+            await self.client.close()
+            await self.link.stop()
+            await self.server.close()
+        self.result.acked = [number for number, delivery in self.deliveries if delivery.fate and delivery.fate.outcome == "acked"]
+        if self.design.tx:
+            self.result.rows = self._rows()
+        return self.result
+
+    def _new_client(self) -> Client:
+        options: dict[str, Any] = {"store": self.folder / "client.db"} if self.design.store else {}
+        return Client(
+            self.link.url,
+            ack_timeout=0.3,
+            retries=self.design.retries,
+            window=self.design.window or self.schedule.window,
+            retry_delay=0.02,
+            retry_delay_max=0.1,
+            reconnection_delay=0.01,
+            reconnection_delay_max=0.05,
+            connect_timeout=2.0,
+            transports=["polling"] if self.schedule.polling else ["websocket"],
+            **options,
+        )
+
+    async def _connect(self, client: Client) -> None:
+        with suppress(AlreadyClosed):  # the next refresh came first
+            await client.connect(timeout=LIMIT)
+
+    def _emit(self, count: int) -> None:
+        for _ in range(count):
+            self.result.emitted += 1
+            self.deliveries.append((self.result.emitted, self.client.emit(DEPOSIT, self.result.emitted)))
+
+    async def _do(self, step: Step) -> None:
+        match step.what:
+            case "emit":
+                self._emit(min(int(step.detail), self.schedule.emits - self.result.emitted))
+            case "cut at":
+                with suppress(UnknownFault):  # that packet has come already
+                    self.link.cut(packet=step.nth, direction=step.detail)
+            case "cut":
+                self.result.cuts += 1
+                self.link.cut()
+            case "stall":
+                self.link.stall(step.detail)
+            case "latency":
+                self.link.latency = int(step.detail) / 1000
+            case "crash":
+                if self.server.state == "listening":
+                    self.server.crash(at=step.detail or None, nth=step.nth)
+            case "restart":
+                await self._restart()
+            case "refresh":
+                await self.client.abort()
+                for number, delivery in self.deliveries:
+                    if not await delivery.kept():  # the process ended before the event was safe, and it was told so
+                        self.result.withdrawn.add(number)
+                self.client = self._new_client()
+                self._connecting = asyncio.create_task(self._connect(self.client))
+            case fault:
+                getattr(self.link, fault)()
+
+    async def _restart(self) -> None:
+        if self.server.state == "crashed":
+            self.result.crashes += 1
+            await self.server.restart()
+
+    async def _heal(self) -> None:
+        self.link.disarm()
+        self.link.latency = 0
+        self.link.restore()
+        self.server.disarm()
+        await self._restart()
+        try:
+            async with asyncio.timeout(LIMIT):
+                await self._connecting
+                while not self.client.settled:
+                    self.link.restore()
+                    await self._restart()
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            self.result.stuck = f"waiting {self.client.waiting}, under way {self.client.under_way}, {self.client.state}"
+
+    def _rows(self) -> list[int]:
+        database = sqlite3.connect(self.folder / "log.db")
+        try:
+            return [row[0] for row in database.execute("SELECT number FROM effects ORDER BY position")]
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            database.close()
+
+
+async def run(schedule: Schedule, design: Design = Design()) -> Result:
+    """Run it in a folder of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return await Run(schedule, design, Path(folder)).run()
+
+
+async def shortest(schedule: Schedule, design: Design) -> Schedule:
+    """The shortest schedule found that still fails: steps are left out as long as it does."""
+    count = max(len(schedule.steps) // 2, 1)
+    while count:
+        start = 0
+        while start < len(schedule.steps):
+            shorter = schedule.without(start, count)
+            if (await run(shorter, design)).wrong:
+                schedule = shorter
+            else:
+                start += count
+        count //= 2
+    return schedule
