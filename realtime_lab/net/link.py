@@ -21,7 +21,8 @@ from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
 from realtime_lab.net.packets import Observer, ignore
 from realtime_lab.net.pair import Pair
 from realtime_lab.net.passing import Passing
-from realtime_lab.net.wire import Packet, Session, Unit
+from realtime_lab.net.session import Packet, Session
+from realtime_lab.net.wire import Unit
 from realtime_lab.rules.cut_point import Crossing, CutPoint, cut_point
 from realtime_lab.rules.faults import DIRECTIONS, Direction, Lane, directions, seconds
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from realtime_lab.net.passing import Owner, Passing
+from realtime_lab.net.session import Packet
 from realtime_lab.net.sockets import reset, unsent
-from realtime_lab.net.wire import Packet, Unit, Wire
+from realtime_lab.net.wire import Unit, Wire
 from realtime_lab.rules.cut_point import Crossing
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
 
@@ -235,6 +236,7 @@ class Pair:
             text=packet.payload if packet.index >= 0 else packet.text,
             direction=crossing.direction,
             index=packet.index,
+            answers=packet.answers,
             packet=crossing.packet,
             type=packet.type,
             transport=packet.transport,

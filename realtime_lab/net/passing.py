@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from realtime_lab.net.packets import Observer
-from realtime_lab.net.wire import Packet, Session, Unit
+from realtime_lab.net.session import Packet, Session
+from realtime_lab.net.wire import Unit
 from realtime_lab.rules.cut_point import Crossing, CutPoint
 from realtime_lab.rules.faults import Direction, Lane
 

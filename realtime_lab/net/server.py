@@ -5,16 +5,15 @@ finish when they finish. With `dedupe` those of one client run one after the oth
 """
 
 import asyncio
-from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import socketio
 from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting
+from realtime_lab.net.acknowledging import AcknowledgingServer, asked
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.envelope import Peer, peer_of
 from realtime_lab.net.event_log import Log
@@ -23,9 +22,6 @@ from realtime_lab.net.hosting import MAX_POST, Host
 from realtime_lab.net.intake import Arrival, Intake, cause
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, brief, check_data, check_event, ignore
-
-_asked: ContextVar[bool] = ContextVar("realtime_lab_asked", default=False)
-"""Did the sender of the event that is being handled ask for an acknowledgement?"""
 
 
 @dataclass
@@ -60,7 +56,8 @@ class Server:
         dedupe: bool = False,
         observer: Observer = ignore,
     ) -> None:
-        for name, value in (("ping_interval", ping_interval), ("ping_timeout", ping_timeout)):
+        self._heartbeat = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
+        for name, value in self._heartbeat.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidSetting(f"{name}={value!r}: give whole seconds, 1 or more.")
         if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
@@ -68,7 +65,6 @@ class Server:
         if dedupe and log is None:
             raise InvalidSetting('dedupe=True needs log=, to remember what was applied: for example log=EventLog("chat.db").')
         self._address, self._log, self._dedupe, self._observe = (host, port), log, dedupe, observer
-        self._heartbeat = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
         self._handlers = Handlers()
         self._crash = CrashPoint(observer, self._die)
         self.disarm = self._crash.disarm
@@ -83,14 +79,8 @@ class Server:
 
     def _fresh(self) -> tuple[Any, Intake]:
         """Everything that a process forgets when it ends."""
-        sio = _AsyncServer(
-            async_mode="aiohttp",
-            serializer=StrictPacket,
-            max_http_buffer_size=MAX_POST,
-            logger=LOG,
-            engineio_logger=LOG,
-            **self._heartbeat,
-        )
+        options: dict[str, Any] = {"serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG, **self._heartbeat}
+        sio = AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, **options)
         sio.acknowledged = self._acknowledged
         sio.on("connect", self._on_connect)
         sio.on("disconnect", self._on_disconnect)
@@ -157,6 +147,11 @@ class Server:
     def sids(self) -> tuple[str, ...]:
         """The connections that the server believes in, oldest first."""
         return tuple(sid for sid, guest in self._guests.items() if guest.here)
+
+    @property
+    def armed(self) -> str:
+        """Where a crash is ordered that has not happened yet, or ""."""
+        return self._crash.at or ""
 
     @property
     def idle(self) -> bool:
@@ -286,18 +281,6 @@ class Server:
         await self._crash.reached("before_ack")
         if answer is None or (answer.get("retryable") and not peer.nack):
             return self.sio.not_handled
-        if _asked.get():
+        if asked.get():
             self._observe("answered", sid=sid, index=index, reason="ok" if answer["ok"] else str(answer["error"]))
         return answer
-
-
-class _AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio is untyped
-    """Tells whether an acknowledgement was asked for, and when it was sent; python-socketio keeps both to itself."""
-
-    acknowledged: Any
-
-    async def _handle_event_internal(self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, id: int | None) -> None:
-        _asked.set(id is not None)
-        await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
-        if id is not None:
-            await self.acknowledged(eio_sid)

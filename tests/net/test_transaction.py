@@ -10,7 +10,8 @@ import pytest
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, NotSerialisable, ReservedName, StoreFailed
 from realtime_lab.net.body import load
 from realtime_lab.net.event_log import EventLog
-from realtime_lab.net.transaction import ANSWERS_KEPT, Answers, Moved, Transaction
+from realtime_lab.net.transaction import Answers, Moved, Transaction
+from realtime_lab.rules.dedup import ANSWERS
 
 OK = {"ok": True}
 
@@ -105,15 +106,15 @@ async def test_a_number_that_somebody_else_moved_is_refused_with_everything_that
 
 async def test_only_the_newest_answers_are_kept() -> None:
     async def many(tx: Transaction) -> None:
-        for n in range(1, ANSWERS_KEPT + 11):
+        for n in range(1, ANSWERS + 11):
             await tx.record("alice", n - 1, n, "", OK)
 
     async with EventLog(":memory:") as log:
         await log.transact(recorded("bob", 0, 1))
         await log.transact(many)
         last, kept = await log.history_of("alice")
-        assert last == ANSWERS_KEPT + 10
-        assert list(kept) == list(range(11, ANSWERS_KEPT + 11))
+        assert last == ANSWERS + 10
+        assert list(kept) == list(range(11, ANSWERS + 11))
         assert (await log.history_of("bob")).kept
 
 

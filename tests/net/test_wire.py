@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
 from realtime_lab.net import wire as wire_module
-from realtime_lab.net.wire import Packet, Session, Wire
+from realtime_lab.net.session import Packet, Session
+from realtime_lab.net.wire import Wire
 from realtime_lab.rules.faults import DIRECTIONS, Direction
 from tests.net.harness import CHAT, stack, until
 
