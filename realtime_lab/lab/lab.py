@@ -1,14 +1,15 @@
 """The laboratory: a real server, real clients, a link for each, and one journal, all on a thread of their own."""
 
 import asyncio
-import inspect
+import tempfile
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled
+from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled, UnknownFault
 from realtime_lab.history.journal import Event, Journal
 from realtime_lab.history.journeys import SERVER, Journeys
 from realtime_lab.history.verdict import Verdict, verdict
@@ -17,7 +18,8 @@ from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
 from realtime_lab.lab.settling import unsettled
-from realtime_lab.net.client import Client
+from realtime_lab.lab.starting import Starting, client_options, server_options
+from realtime_lab.net.event_log import Log
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 from realtime_lab.rules.faults import Direction
@@ -30,41 +32,21 @@ _OPEN: dict[str, "Lab"] = {}
 CHAT = "chat message"
 """The event that the lab's server passes on to everybody else."""
 
-SERVER_NAMES = ("on", "emit", "disconnect", "sids", "url", "port")
+SERVER_NAMES = ("on", "emit", "disconnect", "crash", "disarm", "restart", "sids", "state", "armed", "url", "port")
 """What a cell may use of the server."""
-
-FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5}
-"""A lab is not the internet: its clients come back fast, so that nobody waits."""
-
 
 CLOSE_LIMIT = 5.0
 """Seconds that closing waits for the lab's thread."""
 
 
-class Starting:
-    """What `Lab.start()` returns: `await` it, or use it in `async with`."""
-
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, "Lab"]]) -> None:
-        self._start = start
-        self._lab: Lab | None = None
-
-    def __await__(self) -> Generator[Any, None, "Lab"]:
-        return self._start().__await__()
-
-    async def __aenter__(self) -> "Lab":
-        self._lab = await self._start()
-        return self._lab
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._lab is not None:
-            await self._lab.close()
-
-
 class Lab:
     """Made by `await Lab.start()`."""
 
-    def __init__(self, name: str, server_options: dict[str, Any]) -> None:
+    def __init__(self, name: str, log: Log | None, *, dedupe: bool, **options: Any) -> None:
         self.name = name
+        self._files = tempfile.TemporaryDirectory(prefix="realtime_lab_", ignore_cleanup_errors=True)
+        self.folder = Path(self._files.name)
+        """Where the lab keeps its databases. It is removed when the lab is closed."""
         began = time.monotonic()
         self.journal = Journal(lambda: time.monotonic() - began)
         """Everything that happened."""
@@ -80,7 +62,8 @@ class Lab:
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
-        self._server = Server(observer=partial(self.journal.record, SERVER), **server_options)
+        self._log = server_options(log, self.folder, dedupe=dedupe)["log"]
+        self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, **options)
         self._server.on(CHAT)(self._pass_on)
         self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._outgoing = Outgoing(self.thread)
@@ -88,24 +71,35 @@ class Lab:
         """The server, to be used from cells: on(), emit(), disconnect(), sids."""
 
     @classmethod
-    def start(cls, *, name: str = "lab", port: int = 0, ping_interval: int = 1, ping_timeout: int = 1) -> Starting:
+    def start(
+        cls,
+        *,
+        name: str = "lab",
+        port: int = 0,
+        ping_interval: int = 1,
+        ping_timeout: int = 1,
+        log: Log | None = None,
+        dedupe: bool = False,
+    ) -> Starting:
         """Start a lab: `lab = await Lab.start()`, or `async with Lab.start() as lab:`.
 
         A lab of the same name that is still open is closed first, so a set-up cell can be run again. The heartbeat is one second, so that
-        a stall is noticed in two (a server's usual 25 s and 20 s would mean 45 s of silence).
-        Raises PortInUse, InvalidSetting.
+        a stall is noticed in two (a server's usual 25 s and 20 s would mean 45 s of silence). `log` and `dedupe` are the guarantees of
+        `realtime_lab.Server`; with dedupe=True alone the lab makes a log of its own.
+        Raises PortInUse, InvalidSetting, StoreInUse, StoreFailed.
         """
 
         async def begin() -> "Lab":
             while old := _OPEN.get(name):
                 await old.close()
-            lab = cls(name, {"port": port, "ping_interval": ping_interval, "ping_timeout": ping_timeout})
+            lab = cls(name, log, dedupe=dedupe, port=port, ping_interval=ping_interval, ping_timeout=ping_timeout)
             _OPEN[name] = lab  # before anything is awaited, so that two starts at once cannot both stay
             try:
                 await lab.thread.run(lab._server.start())
             except BaseException:
                 lab._forget()
                 lab.thread.stop()
+                lab._files.cleanup()
                 raise
             return lab
 
@@ -129,6 +123,12 @@ class Lab:
     async def publish(self, event: str, data: Any = None) -> None:
         """The server sends an event to everybody who is connected. A bare server forgets it at once."""
         await self._on_lab(self._server.emit(event, data))
+
+    async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The rows of one SQL statement on the database of the server's log. Raises UnknownFault if there is no log, sqlite3.Error."""
+        if self._log is None:
+            raise UnknownFault("this lab has no database. Start it with dedupe=True, or with log=EventLog(...).")
+        return await self._on_lab(self._log.transact(lambda tx: tx.execute(sql, parameters)))
 
     async def settle(self, timeout: float = 10.0) -> None:
         """Wait until nothing is under way: everything arrived or lost, every break noticed, everybody whose link is open connected.
@@ -187,6 +187,7 @@ class Lab:
             self._on_trouble(Trouble(f"the lab was closed without its thread. {self.thread.culprit()}"))
         finally:
             self.thread.stop()
+            self._files.cleanup()
             self._tell()
 
     async def __aenter__(self) -> Self:
@@ -229,15 +230,17 @@ class Lab:
     async def _join(self, name: str, options: dict[str, Any]) -> Participant:
         link = await self._new_link(name, "")
         try:
-            client = Client(link.url, observer=partial(self.journal.record, name), **_client_options(options))
-            await client.connect()
+            participant = Participant(
+                name, link, client_options(options, self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
+            )
+            await participant.client.connect()
         except BaseException:
             self.journal.record(name, "left")
             await self.links.pop(name).stop()
             raise
-        self.participants[name] = Participant(name, client, link, self.thread, self._outgoing)
+        self.participants[name] = participant
         self._tell()
-        return self.participants[name]
+        return participant
 
     async def _settle(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -248,6 +251,10 @@ class Lab:
             if self.waiting_for and time.monotonic() > deadline:
                 raise NotSettled(f"the lab did not come to rest in {timeout} s: {'; '.join(self.waiting_for)}.")
             await asyncio.sleep(0.005)
+        if self._server.armed:
+            raise FaultPending(
+                f'lab.server.crash(at="{self._server.armed}") still waits: no event came to this point. Emit one, or lab.server.disarm().'
+            )
         pending = {name: link.armed for name, link in self.links.items() if link.armed}
         for name, points in pending.items():
             raise FaultPending(
@@ -283,12 +290,3 @@ class Lab:
     def _tell(self) -> None:
         for call in tuple(self.changed):
             call()
-
-
-def _client_options(options: dict[str, Any]) -> dict[str, Any]:
-    """What join() was given, with the lab's own defaults."""
-    known = [name for name in inspect.signature(Client).parameters if name not in ("url", "observer")]
-    for name in options:
-        if name not in known:
-            raise InvalidSetting(f"a client has no option {name!r}. It has: {', '.join(known)}.")
-    return {**FAST, **options}

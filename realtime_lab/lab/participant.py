@@ -3,13 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
+from realtime_lab.history.journal import Event, Journal, Kind
 from realtime_lab.lab.loop_thread import LoopThread
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery, Fate
-from realtime_lab.net.handlers import Register
+from realtime_lab.net.handlers import H, Register
 from realtime_lab.net.link import Link
 from realtime_lab.net.packets import check_data, check_event
 
@@ -66,15 +68,15 @@ class Outgoing:
 class Sent:
     """Returned by `alice.emit(...)`. `await` it for the fate: acked, rejected or unknown."""
 
-    def __init__(self, thread: LoopThread, outgoing: Outgoing) -> None:
-        self._thread, self._outgoing = thread, outgoing
+    def __init__(self, thread: LoopThread, outgoing: Outgoing, *, volatile: bool) -> None:
+        self._thread, self._outgoing, self._volatile = thread, outgoing, volatile
         self._delivery: Delivery | None = None
         self._error: Exception | None = None
 
     def hand_over(self, client: Client, event: str, data: Any) -> None:
         """Runs on the lab's thread."""
         try:
-            self._delivery = client.emit(event, data)
+            self._delivery = (client.volatile if self._volatile else client).emit(event, data)
         except Exception as error:  # noqa: BLE001  # kept for whoever awaits; the journal says "refused" in any case
             self._error = error
 
@@ -107,16 +109,19 @@ async def _fate_of(delivery: Delivery) -> Fate:
 class Participant:
     """`alice`: emit(), on(), connected, and her link, with the same words as `realtime_lab.Client` and `realtime_lab.Link`."""
 
-    def __init__(self, name: str, client: Client, link: Link, thread: LoopThread, outgoing: Outgoing) -> None:
+    def __init__(self, name: str, link: Link, options: dict[str, Any], *, journal: Journal, thread: LoopThread, outgoing: Outgoing) -> None:
         self.name = name
-        self.client = client
-        """The client itself; it belongs to the lab's thread."""
+        self._journal = journal
+        self._options = options
+        self._handlers: dict[str, Callable[..., Any]] = {}
         self.proxy = link
         """The link itself; it belongs to the lab's thread."""
         self.link: Any = OnThread(link, thread, f"{name}.link", LINK, before=outgoing.flush)
         """The link, to be used from cells: cut(), close(), stall(), resume(), refuse(), accept(), restore(), latency, jitter, bandwidth."""
         self._thread = thread
         self._outgoing = outgoing
+        self.client = self._new_client()
+        """The client itself; it belongs to the lab's thread, and refresh() replaces it."""
 
     @property
     def connected(self) -> bool:
@@ -132,16 +137,50 @@ class Participant:
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with the data of each event of this name. It runs on the lab's thread, so it must not block."""
-        return self.client.on(event)
+        register = self.client.on(event)
+
+        def decorator(handler: H) -> H:
+            self._handlers[event] = register(handler)
+            return handler
+
+        return decorator
 
     def emit(self, event: str, data: Any = None) -> Sent:
         """Send an event. Returns at once; everything that one stretch of code emits is handed over together.
 
-        Raises NotConnected while the (bare) client knows that it is disconnected, ReservedName, NotSerialisable.
+        Raises NotConnected while a bare client knows that it is disconnected, BufferFull, PayloadTooLarge, ReservedName, NotSerialisable.
         """
+        return self._emit(event, data, volatile=False)
+
+    @property
+    def volatile(self) -> "Volatile":
+        """`alice.volatile.emit(...)`: drop the event if it cannot leave at once."""
+        return Volatile(self)
+
+    async def refresh(self) -> None:
+        """Start anew, as a page that is refreshed or a process that is killed: what only memory held is lost.
+
+        The same program starts again, with the same options and handlers. It connects as soon as the link lets it.
+        """
+        self._outgoing.flush()
+        await self._thread.run(self._refresh())
+
+    async def _refresh(self) -> None:
+        await self.client.abort()
+        self.client = self._new_client()
+        for event, handler in self._handlers.items():
+            self.client.on(event)(handler)
+        await self.client.start()
+
+    def _new_client(self) -> Client:
+        """Its running numbers begin again, so the record continues where the last client's ended."""
+        observer = partial(_record, self._journal, self.name, len(self._journal))
+        return Client(self.proxy.url, observer=observer, **self._options)
+
+    def _emit(self, event: str, data: Any, *, volatile: bool) -> Sent:
         check_event(event)
         data = check_data(data)
-        sent = Sent(self._thread, self._outgoing)
+        sent = Sent(self._thread, self._outgoing, volatile=volatile)
         if self._thread.inside or not self.client.connected:
             self._outgoing.flush()
             self._thread.call(sent.hand_over, self.client, event, data)
@@ -152,3 +191,21 @@ class Participant:
 
     def __repr__(self) -> str:
         return f"<{self.name}: {self.client.state}, link {self.proxy.state}>"
+
+
+class Volatile:
+    """Emits that are dropped rather than kept."""
+
+    def __init__(self, participant: Participant) -> None:
+        self._participant = participant
+
+    def emit(self, event: str, data: Any = None) -> Sent:
+        """Send the event now or never; a dropped one is settled as "rejected"."""
+        return self._participant._emit(event, data, volatile=True)
+
+
+def _record(journal: Journal, name: str, earlier: int, kind: Kind, /, **details: Any) -> Event:
+    """What a client says, under running numbers that no earlier client of this name has used."""
+    if details.get("message", -1) >= 0:
+        details["message"] += earlier
+    return journal.record(name, kind, **details)

@@ -30,7 +30,7 @@ def _client(participant: Participant, server: Server) -> Iterator[str]:
         yield f"{name} waits for an acknowledgement, or a handler of {name} is still running"
     if client.connected and (link.stalled or not link.connections or client.sid not in server.sids):
         yield f"{name} has not noticed yet that the connection is broken"
-    if client.state == "connecting" and link.state == "open":
+    if client.state == "connecting" and link.state == "open" and server.state == "listening":
         yield f"{name} is connecting"
 
 

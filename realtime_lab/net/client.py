@@ -185,17 +185,10 @@ class Client:
         Raises ConnectionRejected when the server says no, ConnectTimeout after `timeout` seconds without a connection, and StoreInUse or
         StoreFailed for the client's own store.
         """
-        self._check_open()
-        if self._supervisor.running:
-            raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
-        allow_long_payloads()
-        await self._outbox.open()
-        self._check_open()  # it may have been closed meanwhile
-        self._state = "connecting"
-        self._observe("connecting")
+        await self.start()
         try:
             async with asyncio.timeout(timeout):
-                await self._supervisor.first()
+                await self._supervisor.first
         except ConnectionRejected:
             await self._supervisor.stop()
             raise
@@ -208,6 +201,18 @@ class Client:
             self._state = "disconnected"
             why = self._supervisor.failure or "no attempt ended"
             raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?") from None
+
+    async def start(self) -> None:
+        """As connect(), but does not wait for the first connection: for a program that begins offline. Raises StoreInUse, StoreFailed."""
+        self._check_open()
+        if self._supervisor.running:
+            raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
+        allow_long_payloads()
+        await self._outbox.open()
+        self._check_open()  # it may have been closed meanwhile
+        self._state = "connecting"
+        self._observe("connecting")
+        self._supervisor.start()
 
     async def close(self) -> None:
         """Disconnect for good. Safe to call twice. What has no acknowledgement yet is not waited for: see flush()."""

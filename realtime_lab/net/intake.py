@@ -98,9 +98,9 @@ class Intake:
     # -- without a number -----------------------------------------------------------------------------------------------------------
 
     async def _plain(self, arrival: Arrival, envelope: Envelope) -> Answer:
+        await self._point("before_apply")
         number = self._begin(arrival, envelope)
         try:
-            await self._point("before_apply")
             if not self._handlers.takes_tx(arrival.event):
                 return await self._call(arrival, envelope, number)
             submitted = self._submit(arrival, envelope, number, None)
@@ -155,8 +155,8 @@ class Intake:
         return await self._apply(client, arrival, envelope, content)
 
     async def _apply(self, client: NumberedClient, arrival: Arrival, envelope: Envelope, content: str) -> tuple[int, Answer]:
-        number = self._begin(arrival, envelope)
         await self._point("before_apply")
+        number = self._begin(arrival, envelope)
         if not self._handlers.takes_tx(arrival.event):
             answer = await self._call(arrival, envelope, number)
         else:
@@ -200,7 +200,10 @@ class Intake:
         def said(kind: Any, why: str) -> None:
             self._observe(kind, message=number, reason=why)
 
-        return await self._handlers.call(arrival.event, (arrival.sid, *envelope.data), said, **extra)
+        answer = await self._handlers.call(arrival.event, (arrival.sid, *envelope.data), said, **extra)
+        if not self._running.get(number):
+            self._running.pop(number, None)  # what it did is outside of the database, so no crash undoes it any more
+        return answer
 
     def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: tuple[int, str] | None) -> Submitted[Answer]:
         """Handler and record as one piece of work: both, or neither."""
@@ -237,7 +240,7 @@ class Intake:
             raise
         if in_database:
             self._observe("committed", message=number)
-            self._running[number] = False
+            self._running.pop(number, None)
         await self._point("after_commit")
         return answer
 

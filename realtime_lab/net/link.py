@@ -223,7 +223,8 @@ class Link:
             passed, latest = True, f"packet {self._packets[which[0]]}"
         else:
             passed = any(self._crossed[each, point.event, point.number] >= point.attempt for each in which)
-            latest = f"{point.event} #{max(self._named[each, point.event] for each in which)}"
+            numbers = [number for each, event, number in self._crossed if each in which and event == point.event]
+            latest = f"{point.event} #{max(numbers, default=0)}"
         if passed:
             raise UnknownFault(f"cut({point}): that has already come to {self.name}'s link (the latest is {latest}). Name a later one.")
 

@@ -130,6 +130,7 @@ class Outbox:
 
     async def close(self, *, abandoned: bool = False) -> None:
         """Settle what is open and close the memory. `abandoned`: the client starts anew, and what only it remembered is lost."""
+        await self._keeper.close()
         for item in list(self._items.values()):
             if item.n and self._keeper.durable:
                 item.delivery.settle(Fate("unknown", reason="it is kept in the store; the next start goes on with it"))
@@ -143,7 +144,6 @@ class Outbox:
         self._items.clear()
         self._buffer.withdraw(self._buffer.keys)
         self._arm()
-        await self._keeper.close()
 
     # -- what the senders say -------------------------------------------------------------------------------------------------------
 

@@ -71,6 +71,8 @@ class Server:
         """Take back a crash that was ordered and has not happened."""
         self._closed = False
         self._emitted = 0
+        self._leaving = 0
+        """Acknowledgements that a crash waits for."""
         self._guests: dict[str, Guest] = {}
         self._host: Host | None = None
         self._dying: asyncio.Future[None] | None = None
@@ -156,7 +158,7 @@ class Server:
     @property
     def idle(self) -> bool:
         """Has every handler returned, and is what it did committed?"""
-        return self._intake.idle
+        return self._intake.idle and not self._leaving
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with (sid, data) for each event of this name. Also "connect" (sid), "disconnect" (sid, reason).
@@ -241,10 +243,15 @@ class Server:
 
     async def _acknowledged(self, eio_sid: str) -> None:
         """The acknowledgement was handed to the connection."""
-        if self._crash.at == "after_ack" and (socket := self.sio.eio.sockets.get(eio_sid)) and self._host:
-            await socket.queue.join()
-            await self._host.sent()
-            await self._crash.reached("after_ack")
+        socket, host = self.sio.eio.sockets.get(eio_sid), self._host
+        if self._crash.at == "after_ack" and socket is not None and host is not None:
+            self._leaving += 1
+            try:
+                await socket.queue.join()
+                await host.sent()
+                await self._crash.reached("after_ack")
+            finally:
+                self._leaving -= 1
 
     # -- python-socketio calls these; they neither wait nor raise, because it awaits them inside the connection's read loop ---------------
 

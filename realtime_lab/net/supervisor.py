@@ -28,6 +28,8 @@ class Supervisor:
         self._initial, self._maximum = initial, maximum
         self._polite = True
         self._task: asyncio.Task[None] | None = None
+        self.first: asyncio.Future[None]
+        """Resolves when the first connection is up; fails with ConnectionRejected, or AlreadyClosed if it is stopped before."""
         self.failure = ""
         """Why the latest attempt failed."""
 
@@ -36,12 +38,12 @@ class Supervisor:
         """Is there a connection, or somebody who tries to make one?"""
         return self._task is not None and not self._task.done()
 
-    async def first(self) -> None:
-        """Begin; returns when the first connection is up. Raises ConnectionRejected, and AlreadyClosed if it is stopped before."""
-        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def start(self) -> None:
+        """Begin."""
+        first = self.first = asyncio.get_running_loop().create_future()
+        first.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits for it
         self._task = asyncio.create_task(self._run(first))
         self._task.add_done_callback(lambda task: _never(first))
-        await first
 
     async def stop(self, *, polite: bool = True) -> None:
         """End the connection, with or without a goodbye, and try no more."""

@@ -1,0 +1,53 @@
+"""How a lab begins, and the options that it gives to its server and its clients."""
+
+import inspect
+from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from realtime_lab.errors import InvalidSetting
+from realtime_lab.net.client import Client
+from realtime_lab.net.event_log import EventLog, Log
+
+if TYPE_CHECKING:
+    from realtime_lab.lab.lab import Lab
+
+FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5, "retry_delay": 0.05, "retry_delay_max": 0.5}
+"""A lab is not the internet: its clients come back fast, so that nobody waits."""
+
+
+class Starting:
+    """What `Lab.start()` returns: `await` it, or use it in `async with`."""
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, "Lab"]]) -> None:
+        self._start = start
+        self._lab: Lab | None = None
+
+    def __await__(self) -> Generator[Any, None, "Lab"]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> "Lab":
+        self._lab = await self._start()
+        return self._lab
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lab is not None:
+            await self._lab.close()
+
+
+def server_options(log: Log | None, folder: Path, *, dedupe: bool) -> dict[str, Any]:
+    """With `dedupe` and without a log the lab makes one, in its own folder."""
+    if dedupe and log is None:
+        log = EventLog(folder / "log.db", synchronous="NORMAL")
+    return {"log": log, "dedupe": dedupe}
+
+
+def client_options(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What join() was given, with the lab's own defaults. A store without a folder is kept in the lab's own. Raises InvalidSetting."""
+    known = [name for name in inspect.signature(Client).parameters if name not in ("url", "observer")]
+    for name in options:
+        if name not in known:
+            raise InvalidSetting(f"a client has no option {name!r}. It has: {', '.join(known)}.")
+    store = options.get("store")
+    return {**FAST, **options, **({"store": folder / store} if store is not None else {})}
