@@ -1,65 +1,13 @@
 """The official JavaScript client works through a link, polling, upgrade and all, and every packet of it is seen."""
 
 import asyncio
-import json
-import os
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.net.harness import CHAT, Stack, stack, until
+from tests.net.harness import CHAT, stack, until
+from tests.net.javascript import javascript, needs_node
 
-FOLDER = Path(__file__).resolve().parent.parent / "js"
-NODE = shutil.which("node")
-INSTALLED = (FOLDER / "node_modules" / "socket.io-client").is_dir()
-
-pytestmark = pytest.mark.skipif(
-    not (NODE and INSTALLED) and not os.environ.get("CI"),
-    reason="needs Node.js, and in tests/js: npm install --no-package-lock --no-audit --no-fund (in CI it must run)",
-)
-
-
-class JavaScript:
-    """A running tests/js/talk.mjs."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.reports: list[dict[str, Any]] = []
-
-    def said(self, word: str) -> list[Any]:
-        return [report[word] for report in self.reports if word in report]
-
-    def do(self, name: str, **options: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([name, options]).encode() + b"\n")
-
-    async def listen(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self.reports.append(json.loads(line))
-
-
-@asynccontextmanager
-async def javascript(it: Stack, transports: str = "polling,websocket") -> AsyncIterator[JavaScript]:
-    assert NODE, "Node.js is not installed, and in CI this test must run"
-    assert INSTALLED, "tests/js/node_modules is missing, and in CI this test must run"
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(NODE, "talk.mjs", it.link.url, transports, cwd=FOLDER, stdin=pipe, stdout=pipe)
-    it_speaks = JavaScript(process)
-    listening = asyncio.create_task(it_speaks.listen())
-    try:
-        yield it_speaks
-        it_speaks.do("end")
-        assert await asyncio.wait_for(process.wait(), 10) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        await listening
+pytestmark = needs_node
 
 
 @pytest.mark.parametrize("transports", ["polling,websocket", "polling", "websocket"])
