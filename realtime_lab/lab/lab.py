@@ -143,6 +143,11 @@ class Lab:
         except TimeoutError:  # the lab's thread cannot even look at the time
             raise NotSettled(f"the lab did not come to rest in {timeout} s. {self.thread.culprit()}") from None
 
+    @property
+    def server_state(self) -> str:
+        """As `lab.server.state`, without waiting for the lab's thread: for what is painted."""
+        return self._server.state
+
     def verdict(self) -> Verdict:
         """What was lost, duplicated or reordered so far, and which guarantees that refutes."""
         self._outgoing.flush()

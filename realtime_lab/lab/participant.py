@@ -124,6 +124,16 @@ class Participant:
         """The client itself; it belongs to the lab's thread, and refresh() replaces it."""
 
     @property
+    def asks(self) -> bool:
+        """Does it ask for acknowledgements?"""
+        return self._options.get("ack_timeout") is not None
+
+    @property
+    def has_outbox(self) -> bool:
+        """Does it keep events, or learn what became of them?"""
+        return self.asks or bool(self._options.get("send_buffer"))
+
+    @property
     def connected(self) -> bool:
         """Does the client believe that it is connected?"""
         self._outgoing.flush()

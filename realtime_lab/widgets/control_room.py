@@ -1,7 +1,7 @@
 """The control room: a row of buttons for each participant, the live picture, the score, and the line of code that does the same."""
 
 import html
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from realtime_lab.history.verdict import Leg, verdict
 from realtime_lab.lab.lab import CHAT, Lab
 from realtime_lab.lab.loop_thread import Trouble
 from realtime_lab.net.link import Link
+from realtime_lab.widgets.outbox import outbox_line
 from realtime_lab.widgets.painter import Painter
 
 STEPS = 18
@@ -28,16 +29,18 @@ STATES = {
     "disconnected": ("○", "#D55E00"),
     "listening": ("●", "#009E73"),
     "link open": ("●", "#009E73"),
+    "crashed": ("✕", "#D55E00"),
     "closed": ("○", "#8c8c8c"),
 }
 """The word, its mark and its colour (Okabe-Ito); never the colour alone."""
 
 LINK_FAULTS = (
-    ("Cut", "danger", "cut", "cut {}'s connection now (RST) and keep it cut"),
-    ("Stall", "warning", "stall", "hold everything on {}'s link, without an error"),
-    ("Restore", "success", "restore", "make {}'s link work again"),
+    ("Cut", "danger", "cut()", "cut {}'s connection now (RST) and keep it cut"),
+    ("Stall", "warning", "stall()", "hold everything on {}'s link, without an error"),
+    ("Lose acks", "warning", 'stall("downstream")', "hold only the way back to {}: messages arrive, acknowledgements do not"),
+    ("Restore", "success", "restore()", "make {}'s link work again"),
 )
-"""Button, style, method of the link, tooltip."""
+"""Button, style, call of a method of the link, tooltip."""
 
 Action = Callable[[], Awaitable[object]]
 
@@ -48,8 +51,9 @@ class ControlRoom:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._journeys = Journeys()
-        self._rows: dict[str, widgets.HBox] = {}
+        self._rows: dict[str, widgets.VBox] = {}
         self._states: dict[str, widgets.HTML] = {}
+        self._outboxes: dict[str, widgets.HTML] = {}
         self._code = ""
         self._problem = ""
         self._head = widgets.VBox()
@@ -103,10 +107,30 @@ class ControlRoom:
         self._do(code, publish if name == SERVER else send)
 
     def _break(self, name: str, fault: str, button: Any = None) -> None:
-        async def act() -> None:
-            getattr(self._lab.links[name], fault)()
+        method, _, direction = fault.rstrip(")").partition("(")
 
-        self._do(f"{_in_code(name)}.link.{fault}()", act)
+        async def act() -> None:
+            getattr(self._lab.links[name], method)(*([direction.strip('"')] if direction else []))
+
+        self._do(f"{_in_code(name)}.link.{fault}", act)
+
+    def _crash(self, button: Any = None) -> None:
+        async def act() -> None:
+            self._lab.server.crash()
+
+        self._do("lab.server.crash()", act)
+
+    def _restart(self, button: Any = None) -> None:
+        async def act() -> None:
+            await self._lab.server.restart()
+
+        self._do("await lab.server.restart()", act)
+
+    def _refresh(self, name: str, button: Any = None) -> None:
+        async def act() -> None:
+            await self._lab.participants[name].refresh()
+
+        self._do(f"await {_in_code(name)}.refresh()", act)
 
     def _slow_down(self, name: str, seconds: float) -> None:
         async def act() -> None:
@@ -141,31 +165,49 @@ class ControlRoom:
             word, note = self._state(name)
             mark, colour = STATES[word]
             self._states[name].value = (
-                f'<span style="display:inline-block;line-height:28px;white-space:nowrap"><b>{html.escape(name)}</b> '
-                f'<span style="color:{colour}">{mark}</span> {word}<small style="opacity:.75"> {note}</small></span>'
+                f'<div style="line-height:{15 if note else 28}px;white-space:nowrap"><b>{html.escape(name)}</b> '
+                f'<span style="color:{colour}">{mark}</span> {word}<br><small style="opacity:.75">{note}</small></div>'
             )
+            if name in self._outboxes:
+                line = html.escape(outbox_line(self._journeys, name, asks=self._lab.participants[name].asks))
+                self._outboxes[name].value = f'<small style="line-height:16px;white-space:nowrap;opacity:.85">{line}</small>'
         if self._lab.closed:
             for row in self._rows.values():
-                for child in row.children[1:]:
+                for child in row.children[0].children[1:]:
                     child.disabled = True
 
-    def _row(self, name: str) -> widgets.HBox:
-        self._states[name] = widgets.HTML(layout=_fixed("236px"))
-        children: list[Any] = [self._states[name]]
+    def _row(self, name: str) -> widgets.VBox:
+        self._states[name] = widgets.HTML(layout=_fixed("168px", height="32px"))
+        buttons: list[Any] = [self._states[name], *self._buttons(name)]
+        rows: list[Any] = [widgets.HBox(buttons, layout=widgets.Layout(align_items="center"))]
+        if self._has_outbox(name):
+            self._outboxes[name] = widgets.HTML(layout=widgets.Layout(height="20px", margin="-4px 0 0 2px"))
+            rows.append(self._outboxes[name])
+        return widgets.VBox(rows)
+
+    def _has_outbox(self, name: str) -> bool:
+        return name in self._lab.participants and self._lab.participants[name].has_outbox
+
+    def _buttons(self, name: str) -> Iterator[widgets.Widget]:
         if name == SERVER or name in self._lab.participants:
             for label, times in (("Send", 1), ("Send 5", 5)):
                 tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
-                children.append(_button(label, "primary", tooltip, partial(self._send, name, times)))
-        if name in self._lab.links:
-            for label, style, fault, tooltip in LINK_FAULTS:
-                children.append(_button(label, style, tooltip.format(name), partial(self._break, name, fault)))
-            children.append(self._slider(name))
-        return widgets.HBox(children, layout=widgets.Layout(align_items="center"))
+                yield _button(label, "primary", tooltip, partial(self._send, name, times))
+        if name == SERVER:
+            yield _button("Crash", "danger", "let the server die: it forgets what is not in its database", self._crash)
+            yield _button("Restart", "success", "start the server again after a crash", self._restart)
+            return
+        for label, style, fault, tooltip in LINK_FAULTS:
+            if self._has_outbox(name) or "downstream" not in fault:
+                yield _button(label, style, tooltip.format(name), partial(self._break, name, fault))
+        if name in self._lab.participants:
+            yield _button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._refresh, name))
+        yield self._slider(name)
 
     def _slider(self, name: str) -> widgets.FloatSlider:
         slider = widgets.FloatSlider(
             min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency", readout_format=".2f",
-            continuous_update=False, layout=_fixed("205px"), style={"description_width": "52px"},
+            continuous_update=False, layout=_fixed("186px"), style={"description_width": "48px"},
         )  # fmt: skip
         slider.tooltip = f"seconds added in each direction of {name}'s link"
         slider.observe(lambda change: self._slow_down(name, change["new"]), "value")
@@ -175,7 +217,7 @@ class ControlRoom:
         if self._lab.closed:
             return "closed", ""
         if name == SERVER:
-            return "listening", ""
+            return str(self._lab.server_state), ""
         link = self._lab.links[name]
         participant = self._lab.participants.get(name)
         if participant is None:
@@ -209,14 +251,16 @@ def _client_state(link: Link, client: str) -> tuple[str, str]:
 
 
 def _button(label: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
-    button = widgets.Button(description=label, tooltip=tooltip, button_style=style, layout=_fixed("72px"))
+    button = widgets.Button(
+        description=label, tooltip=tooltip, button_style=style, layout=_fixed("82px" if len(label) > 7 else "64px", padding="0")
+    )
     button.on_click(click)
     return button
 
 
-def _fixed(width: str) -> widgets.Layout:
+def _fixed(width: str, **more: str) -> widgets.Layout:
     """A width that neither grows nor shrinks, so that nothing moves when a word changes."""
-    return widgets.Layout(width=width, flex="0 0 auto")
+    return widgets.Layout(width=width, flex="0 0 auto", **more)
 
 
 def _in_code(name: str) -> str:

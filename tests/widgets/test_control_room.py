@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 
 import ipywidgets
@@ -11,6 +12,8 @@ from realtime_lab import Lab
 from realtime_lab.widgets import control_room
 from realtime_lab.widgets.painter import Painter
 
+RETRIES = {"retries": math.inf, "ack_timeout": 1.0}
+
 
 class Room:
     """Finds the parts of a room as a learner would: by row and by label."""
@@ -19,7 +22,15 @@ class Room:
         self.head, self.said, self.picture, self.score = room._box.children
 
     def row(self, name):
-        return next(row for row in self.head.children if f"<b>{name}</b>" in row.children[0].value)
+        """Its state, then its buttons."""
+        return next(row.children[0] for row in self.head.children if f"<b>{name}</b>" in row.children[0].children[0].value)
+
+    def outbox(self, name):
+        """What its client keeps, in words."""
+        return next(row.children[1].value for row in self.head.children if f"<b>{name}</b>" in row.children[0].children[0].value)
+
+    def labels(self, name):
+        return [child.description for child in self.row(name).children if isinstance(child, ipywidgets.Button)]
 
     def press(self, name, label):
         button = next(child for child in self.row(name).children if getattr(child, "description", "") == label)
@@ -32,14 +43,14 @@ class Room:
             await asyncio.sleep(0.01)
 
     async def shows(self, name, *words):
-        await self.until(lambda: any(row.children[0].value for row in self.head.children))
+        await self.until(lambda: any(row.children[0].children[0].value for row in self.head.children))
         await self.until(lambda: all(word in self.row(name).children[0].value for word in words))
 
 
-def in_a_room(work):
+def in_a_room(work, *, dedupe=False, **options):
     async def main():
-        async with Lab.start() as lab:
-            await lab.join("alice")
+        async with Lab.start(dedupe=dedupe) as lab:
+            await lab.join("alice", **options)
             await lab.join("bob")
             room = Room(control_room(lab))
             await room.until(lambda: len(room.head.children) == 3)
@@ -124,6 +135,62 @@ def test_an_error_of_a_button_and_trouble_in_a_handler_are_shown_in_the_room():
     in_a_room(work)
 
 
+def test_the_server_can_be_crashed_and_restarted():
+    async def work(lab, room):
+        room.press("server", "Crash")
+        await room.shows("server", "crashed")
+        await room.until(lambda: "lab.server.crash()" in room.said.value)
+        await lab.settle()
+        room.press("server", "Restart")
+        await room.shows("server", "listening")
+        await room.until(lambda: "await lab.server.restart()" in room.said.value)
+        await room.shows("alice", "connected")
+        room.press("server", "Restart")
+        await room.until(lambda: "there is nothing to restart" in room.said.value)
+
+    in_a_room(work)
+
+
+def test_a_client_with_guarantees_shows_what_it_keeps_what_is_under_way_and_what_it_was_told():
+    async def work(lab, room):
+        assert room.labels("alice") == ["Send", "Send 5", "Cut", "Stall", "Lose acks", "Restore", "Refresh"]
+        assert "Lose acks" not in room.labels("bob")
+        await room.until(lambda: "keeps nothing" in room.outbox("alice"))
+        room.press("alice", "Lose acks")
+        await room.until(lambda: "alice.link.stall(&quot;downstream&quot;)" in room.said.value)
+        room.press("alice", "Send")
+        await room.until(lambda: "under way #1" in room.outbox("alice"))
+        await room.until(lambda: "1 arrived" in room.score.value)
+        room.press("alice", "Cut")
+        room.press("alice", "Send 5")
+        await room.until(lambda: "keeps #2 #3 #4 #5 #6" in room.outbox("alice") and "under way #1" in room.outbox("alice"))
+        room.press("alice", "Restore")
+        await room.until(lambda: "6 acknowledged" in room.outbox("alice") and "keeps" not in room.outbox("alice"))
+        assert lab.verdict().leg("alice", "server").duplicated == ()
+
+    in_a_room(work, dedupe=True, retries=math.inf, ack_timeout=1.0)
+
+
+@pytest.mark.parametrize(("options", "arrived"), [({"send_buffer": True}, "0 arrived"), ({"store": "alice.db", **RETRIES}, "5 arrived")])
+def test_refresh_loses_a_buffer_and_keeps_a_store(options, arrived):
+    async def work(lab, room):
+        room.press("alice", "Cut")
+        await room.shows("alice", "cut")
+        await lab.settle()
+        room.press("alice", "Send 5")
+        await room.until(lambda: "keeps #1 #2 #3 #4 #5" in room.outbox("alice"))
+        room.press("alice", "Refresh")
+        await room.until(lambda: "await alice.refresh()" in room.said.value)
+        if arrived == "0 arrived":
+            await room.until(lambda: "keeps nothing" in room.outbox("alice"))
+        room.press("alice", "Restore")
+        await room.shows("alice", "connected")
+        await lab.settle()
+        await room.until(lambda: arrived in room.score.value)
+
+    in_a_room(work, dedupe=True, **options)
+
+
 def test_a_blocking_handler_is_named_while_it_blocks():
     async def work(lab, room):
         @lab.server.on("chat message")
@@ -142,9 +209,8 @@ def test_who_joins_later_gets_a_row_and_a_foreign_client_has_no_send_button():
         await lab.join("carol")
         await lab.open_link("dave")
         await room.until(lambda: len(room.head.children) == 5)
-        assert "Send" in [getattr(child, "description", "") for child in room.row("carol").children]
-        assert "Send" not in [getattr(child, "description", "") for child in room.row("dave").children]
-        assert "Cut" in [getattr(child, "description", "") for child in room.row("dave").children]
+        assert {"Send", "Refresh"} <= set(room.labels("carol"))
+        assert room.labels("dave") == ["Cut", "Stall", "Restore"]
 
     in_a_room(work)
 
