@@ -1,7 +1,7 @@
 """Delivery guarantees on the real Socket.IO stack. What is listed here is public; units are seconds.
 
 Lab, allow_asyncio_run                    the laboratory, for notebooks and scripts
-Client, Server, Link, Delivery, Fate      the library under it; needs no Jupyter
+Client, Server, EventLog, Link, Delivery, Fate    the library under it; needs no Jupyter
 Journal, Verdict, verdict                 the record, and what it refutes
 """
 
@@ -34,6 +34,7 @@ from realtime_lab.lab.asyncio_run import allow_asyncio_run
 from realtime_lab.lab.lab import Lab
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery, Fate
+from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 
@@ -44,6 +45,7 @@ __all__ = [
     "ConnectTimeout",
     "ConnectionRejected",
     "Delivery",
+    "EventLog",
     "Fate",
     "FaultPending",
     "InvalidSetting",

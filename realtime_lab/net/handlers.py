@@ -38,7 +38,7 @@ class Handlers:
         def decorator(handler: H) -> H:
             if not callable(handler):
                 raise TypeError(f"a handler is a function, not {handler!r}")
-            if _takes_tx(handler) and not inspect.iscoroutinefunction(handler):
+            if wants_tx(handler) and not inspect.iscoroutinefunction(handler):
                 raise TypeError(f"{handler!r} takes tx, so it has to be an `async def`: its SQL is awaited")
             self._handlers[event] = handler
             return handler
@@ -48,7 +48,7 @@ class Handlers:
     def takes_tx(self, event: str) -> bool:
         """Does the handler of this event want its transaction?"""
         handler = self._handlers.get(event)
-        return handler is not None and _takes_tx(handler)
+        return handler is not None and wants_tx(handler)
 
     async def call(self, event: str, arguments: Sequence[Any], said: Said, **extra: Any) -> dict[str, Any]:
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
@@ -93,7 +93,8 @@ class Handlers:
         asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
 
-def _takes_tx(handler: Callable[..., Any]) -> bool:
+def wants_tx(handler: Callable[..., Any]) -> bool:
+    """Has this function a parameter `tx`?"""
     try:
         return "tx" in inspect.signature(handler).parameters
     except (TypeError, ValueError):  # some built-in functions have no signature

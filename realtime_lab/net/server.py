@@ -17,7 +17,7 @@ from realtime_lab.net.acknowledging import AcknowledgingServer, asked
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.envelope import Peer, peer_of
 from realtime_lab.net.event_log import Log
-from realtime_lab.net.handlers import H, Handlers, Register
+from realtime_lab.net.handlers import H, Handlers, Register, wants_tx
 from realtime_lab.net.hosting import MAX_POST, Host
 from realtime_lab.net.intake import Arrival, Intake, cause
 from realtime_lab.net.logger import LOG
@@ -170,10 +170,9 @@ class Server:
         register = self._handlers.register(event)
 
         def decorator(handler: H) -> H:
-            register(handler)
-            if self._log is None and self._handlers.takes_tx(event):
+            if self._log is None and callable(handler) and wants_tx(handler):
                 raise InvalidSetting(f"the handler of {event!r} takes tx, but this server has no log. Make it with log=EventLog(...).")
-            return handler
+            return register(handler)
 
         return decorator
 

@@ -9,7 +9,7 @@ Where it differs from the JavaScript client, on purpose:
   removes a buffered event; here that time begins when the event is sent.)
 - After a reconnect events leave in portions, as fast as the transport takes them. (JavaScript: all at once.)
 - A volatile event is dropped whenever it would have to wait, also behind others, so that it never overtakes. (JavaScript: it is dropped
-  while the transport is not writable, and kept while the connection is not accepted yet.)
+  while a transport is being opened, and kept right after a break and while the connection is not accepted yet; measured.)
 
 Never reads a clock, never sends, and never forgets an event without saying so.
 """
