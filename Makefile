@@ -1,8 +1,9 @@
-# Three commands: `make lab`, `make test`, `make full`. Plain `make` prints them.
+# Four commands: `make lab`, `make test`, `make soak`, `make full`. Plain `make` prints them.
 # PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
 
 PYTHON ?= python3
 LAB_ARGS ?=
+SOAK_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -21,11 +22,12 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test full renew clean moved
+.PHONY: help lab test soak full renew clean moved
 
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test   install what the tests need and run what CI runs"
+	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
 	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
 	@echo "make clean  remove .venv and every cache"
@@ -44,6 +46,9 @@ test: .venv/test.stamp
 
 renew: .venv/test.stamp
 	$(PY) tests/renew.py
+
+soak: .venv/test.stamp
+	$(PY) -m tests.soak $(SOAK_ARGS)
 
 full: .venv/test.stamp
 	$(PY) tests/full.py $(FULL_ARGS)

@@ -48,6 +48,12 @@ CHECKS = (
         busy_loops=2,
     ),
     Check(
+        name="soak",
+        sentence="200 random schedules of 50 events with cuts, stalls, lost acknowledgements, crashes and restarts: nothing lost or twice.",
+        command=(sys.executable, "-m", "tests.soak"),
+        minutes=10,
+    ),
+    Check(
         name="pytest -m full",
         sentence="The tests that are too long for make test: many labs in one process, the same script many times.",
         command=(*PYTEST, "-q", "-m", "full", "tests"),

@@ -1,7 +1,9 @@
 """The guarantees as a cell uses them: buffer, retries, store, numbers applied once, crashes. A real lab each."""
 
+import asyncio
 import math
 import sqlite3
+import time
 
 import pytest
 
@@ -219,3 +221,52 @@ async def test_slips_are_named():
     async with Lab.start(dedupe=True) as lab:
         with pytest.raises(sqlite3.OperationalError, match="nonsense"):
             await lab.query("SELECT * FROM nonsense")
+
+
+async def test_the_patience_for_an_acknowledgement_begins_when_the_event_is_sent():
+    async with Lab.start() as lab:
+        alice = await lab.join("alice", send_buffer=True, ack_timeout=0.3)
+        alice.link.cut()
+        await lab.settle()
+        sent = alice.emit(CHAT, 1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.6):
+                await sent
+        alice.link.restore()
+        assert (await sent).outcome == "acked"
+        assert lab.verdict().leg("alice", "server").received == ("#1",)
+
+
+async def test_a_window_is_faster_and_keeps_the_order():
+    took = {}
+    for window in (1, 8):
+        async with Lab.start(dedupe=True) as lab:
+            alice = await lab.join("alice", window=window, **RETRIES)
+            alice.link.latency = 0.03
+            began = time.monotonic()
+            for n in range(8):
+                alice.emit(CHAT, n)
+            await lab.settle()
+            took[window] = time.monotonic() - began
+            leg = lab.verdict().leg("alice", "server")
+            assert leg.received == tuple(f"#{n}" for n in range(1, 9))
+            assert not leg.reordered
+    assert took[8] < took[1] / 2
+
+
+async def test_a_late_acknowledgement_of_an_earlier_try_counts():
+    """A handler that is always slower than the timeout."""
+    async with Lab.start(dedupe=True) as lab:
+        handled = []
+
+        @lab.server.on("slow")
+        async def slow(sid, n):
+            handled.append(n)
+            await asyncio.sleep(0.3)
+            return n
+
+        alice = await lab.join("alice", retries=math.inf, ack_timeout=0.1)
+        assert [(await alice.emit("slow", n)).result for n in (1, 2)] == [1, 2]
+        assert handled == [1, 2]
+        await lab.settle()
+        assert [event for event in lab.journal if event.kind == "timed_out"]

@@ -32,10 +32,18 @@ from tests.lab.script import script
 
 def test_the_readme_s_script_runs_as_it_stands():
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "async def main" in block]
+    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "cut(before" in block]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "alice to server: 10 sent, 5 arrived, 5 lost (#6 #7 #8 #9 #10)" in done.stdout
+
+
+def test_the_readme_s_guarantees_run_as_they_stand_and_survive_a_restart(tmp_path):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "EventLog(" in block]
+    for total in (10, 20):
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"acked {total}\n")
 
 
 def test_the_script_of_the_readme_names_exactly_the_lost_messages():
