@@ -37,9 +37,9 @@ class Starting:
 
 
 def server_options(log: Log | None, folder: Path, *, dedupe: bool) -> dict[str, Any]:
-    """With `dedupe` and without a log the lab makes one, in its own folder."""
+    """With `dedupe` and without a log the lab makes one, in its own folder, where each event has a commit of its own."""
     if dedupe and log is None:
-        log = EventLog(folder / "log.db", synchronous="NORMAL")
+        log = EventLog(folder / "log.db", synchronous="NORMAL", group=1)
     return {"log": log, "dedupe": dedupe}
 
 

@@ -22,6 +22,9 @@ from realtime_lab.net.database import Database, Schema, Synchronous, database_pa
 from realtime_lab.net.group_commit import GroupCommit, Submitted, T, Work
 from realtime_lab.net.transaction import Answers
 
+GROUP = 500
+"""Pieces of work in one transaction at most, unless the log is told otherwise."""
+
 SCHEMA = Schema(
     application_id=0x524C4556,  # "RLEV"
     version=1,
@@ -79,12 +82,16 @@ class EventLog:
 
     synchronous     "FULL": a commit survives a power failure. "NORMAL" (faster): the last commits may not, but the end of the process does
                     no harm. "OFF": only for tests
+    group           pieces of work that may share one commit. 1: each has its own, which is slow, and easy to watch
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, synchronous: Synchronous = "FULL") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, synchronous: Synchronous = "FULL", group: int = GROUP) -> None:
         if synchronous not in get_args(Synchronous):
             raise InvalidSetting(f"synchronous={synchronous!r}: give one of {', '.join(map(repr, get_args(Synchronous)))}.")
+        if isinstance(group, bool) or not isinstance(group, int) or group < 1:
+            raise InvalidSetting(f"group={group!r}: give a whole number, 1 or more.")
         self.path = database_path(path)
+        self._size = group
         self.before_commit: Callable[[], Awaitable[object]] | None = None
         """Awaited just before each commit: a place for a lab to crash at. If it raises, the group is undone."""
         self._synchronous: Synchronous = synchronous
@@ -118,7 +125,7 @@ class EventLog:
             await self._finish()  # it may have been closed by somebody who did not wait
             self._database = await open_database(self.path, SCHEMA, what="event log", synchronous=self._synchronous)
             self._epoch = self._database.identity
-            self._writer = GroupCommit(self._database, self._about_to_commit)
+            self._writer = GroupCommit(self._database, self._about_to_commit, self._size)
 
     async def close(self) -> None:
         """Finish what was submitted, then close. Twice is harmless. Raises InvalidSetting inside work of this log."""

@@ -15,8 +15,6 @@ from realtime_lab.net.transaction import Transaction
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[T]]
 
-GROUP = 500
-"""Pieces of work in one transaction at most."""
 TURNS = 10
 """Turns of the loop in which others may add to a group before it is committed. No time passes if they have nothing to add."""
 
@@ -68,14 +66,18 @@ class Submitted(Generic[T]):
 
 
 class GroupCommit:
-    """The writer of one open database. `before_commit` is awaited just before each commit; if it raises, the group is undone."""
+    """The writer of one open database: `size` pieces of work at most share a transaction.
 
-    def __init__(self, database: Database, before_commit: Callable[[], Awaitable[object]]) -> None:
+    `before_commit` is awaited just before each commit; if it raises, the group is undone.
+    """
+
+    def __init__(self, database: Database, before_commit: Callable[[], Awaitable[object]], size: int) -> None:
         self.commits = 0
         """Transactions committed so far."""
         self.accepts = True
         self._database = database
         self._before_commit = before_commit
+        self._size = size
         self._jobs: asyncio.Queue[Submitted[Any] | None] = asyncio.Queue()
         self._group: list[Submitted[Any]] = []
         self._at_work: asyncio.Task[Any] | None = None
@@ -130,7 +132,7 @@ class GroupCommit:
                 if len(self._group) == 1:
                     await self._database.execute("BEGIN IMMEDIATE")
                 await self._run(job)
-                job = await self._next() if len(self._group) < GROUP else None
+                job = await self._next() if len(self._group) < self._size else None
             await self._before_commit()
             if _stopped():  # that code may have caught the cancellation
                 raise asyncio.CancelledError

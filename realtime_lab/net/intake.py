@@ -62,8 +62,8 @@ class Intake:
         self._received = 0
         self._running: dict[int, bool] = {}
         """Receptions that are not finished -> are their effects in the database?"""
-        self.writing = 0
-        """How many decisions are on their way into the database."""
+        self.uncommitted = 0
+        """How many decisions are in the open transaction."""
 
     @property
     def idle(self) -> bool:
@@ -221,11 +221,19 @@ class Intake:
         return self._write(work)
 
     def _write(self, work: Work[Answer]) -> Submitted[Answer]:
-        def over(commit: Commit) -> None:
-            self.writing -= 1
+        done = False
 
-        self.writing += 1
-        submitted = self._database.submit(work)
+        async def counted(tx: Transaction) -> Answer:
+            nonlocal done
+            answer = await work(tx)
+            done = True
+            self.uncommitted += 1
+            return answer
+
+        def over(commit: Commit) -> None:
+            self.uncommitted -= done
+
+        submitted = self._database.submit(counted)
         submitted.committed.add_done_callback(over)
         return submitted
 

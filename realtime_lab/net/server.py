@@ -237,7 +237,7 @@ class Server:
         await host.stop()
 
     async def _before_commit(self) -> None:
-        if self._intake.writing:
+        if self._intake.uncommitted:
             await self._crash.reached("before_commit")
 
     async def _acknowledged(self, eio_sid: str) -> None:

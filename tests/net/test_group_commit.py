@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, StoreFailed
-from realtime_lab.net.event_log import EventLog
-from realtime_lab.net.group_commit import GROUP
+from realtime_lab.net.event_log import GROUP, EventLog
 from realtime_lab.net.transaction import Transaction
 from tests.net.harness import rounds, until
 
