@@ -18,7 +18,7 @@ from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
 from realtime_lab.lab.settling import unsettled
-from realtime_lab.lab.starting import Starting, client_options, server_options
+from realtime_lab.lab.starting import Starting, client_options, log_in
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
@@ -44,9 +44,7 @@ class Lab:
 
     def __init__(self, name: str, log: Log | None, *, dedupe: bool, **options: Any) -> None:
         self.name = name
-        self._files = tempfile.TemporaryDirectory(prefix="realtime_lab_", ignore_cleanup_errors=True)
-        self.folder = Path(self._files.name)
-        """Where the lab keeps its databases. It is removed when the lab is closed."""
+        self._files: tempfile.TemporaryDirectory[str] | None = None
         began = time.monotonic()
         self.journal = Journal(lambda: time.monotonic() - began)
         """Everything that happened."""
@@ -62,7 +60,7 @@ class Lab:
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
-        self._log = server_options(log, self.folder, dedupe=dedupe)["log"]
+        self._log = log or (log_in(self.folder) if dedupe else None)
         self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, **options)
         self._server.on(CHAT)(self._pass_on)
         self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
@@ -99,7 +97,7 @@ class Lab:
             except BaseException:
                 lab._forget()
                 lab.thread.stop()
-                lab._files.cleanup()
+                lab._clean()
                 raise
             return lab
 
@@ -142,6 +140,13 @@ class Lab:
             raise
         except TimeoutError:  # the lab's thread cannot even look at the time
             raise NotSettled(f"the lab did not come to rest in {timeout} s. {self.thread.culprit()}") from None
+
+    @property
+    def folder(self) -> Path:
+        """Where the lab keeps its databases: made when it is needed, removed when the lab is closed."""
+        if self._files is None:
+            self._files = tempfile.TemporaryDirectory(prefix="realtime_lab_", ignore_cleanup_errors=True)
+        return Path(self._files.name)
 
     @property
     def server_state(self) -> str:
@@ -192,7 +197,7 @@ class Lab:
             self._on_trouble(Trouble(f"the lab was closed without its thread. {self.thread.culprit()}"))
         finally:
             self.thread.stop()
-            self._files.cleanup()
+            self._clean()
             self._tell()
 
     async def __aenter__(self) -> Self:
@@ -203,6 +208,10 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}: {'closed' if self.closed else ', '.join(self.participants) or 'nobody has joined'}>"
+
+    def _clean(self) -> None:
+        if self._files is not None:
+            self._files.cleanup()
 
     def _forget(self) -> None:
         """No longer the open lab of its name, if it still was."""
@@ -236,7 +245,7 @@ class Lab:
         link = await self._new_link(name, "")
         try:
             participant = Participant(
-                name, link, client_options(options, self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
+                name, link, client_options(self, options), journal=self.journal, thread=self.thread, outgoing=self._outgoing
             )
             await participant.client.connect()
         except BaseException:

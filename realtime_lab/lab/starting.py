@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.net.client import Client
-from realtime_lab.net.event_log import EventLog, Log
+from realtime_lab.net.event_log import EventLog
 
 if TYPE_CHECKING:
     from realtime_lab.lab.lab import Lab
@@ -36,18 +36,16 @@ class Starting:
             await self._lab.close()
 
 
-def server_options(log: Log | None, folder: Path, *, dedupe: bool) -> dict[str, Any]:
-    """With `dedupe` and without a log the lab makes one, in its own folder, where each event has a commit of its own."""
-    if dedupe and log is None:
-        log = EventLog(folder / "log.db", synchronous="NORMAL", group=1)
-    return {"log": log, "dedupe": dedupe}
+def log_in(folder: Path) -> EventLog:
+    """The lab's own log: each event has a commit of its own, so that it is easy to watch."""
+    return EventLog(folder / "log.db", synchronous="NORMAL", group=1)
 
 
-def client_options(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+def client_options(lab: "Lab", options: dict[str, Any]) -> dict[str, Any]:
     """What join() was given, with the lab's own defaults. A store without a folder is kept in the lab's own. Raises InvalidSetting."""
     known = [name for name in inspect.signature(Client).parameters if name not in ("url", "observer")]
     for name in options:
         if name not in known:
             raise InvalidSetting(f"a client has no option {name!r}. It has: {', '.join(known)}.")
     store = options.get("store")
-    return {**FAST, **options, **({"store": folder / store} if store is not None else {})}
+    return {**FAST, **options, **({} if store is None else {"store": lab.folder / store})}

@@ -1,9 +1,11 @@
 """The official JavaScript client works through a link, polling, upgrade and all, and every packet of it is seen."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from realtime_lab.net.event_log import EventLog
 from tests.net.harness import CHAT, stack, until
 from tests.net.javascript import javascript, needs_node
 
@@ -68,3 +70,27 @@ async def test_it_comes_back_after_a_cut_at_an_exact_message() -> None:
         await it.server.emit(CHAT, "welcome back")
         await until(lambda: js.said("got") == ["welcome back"])
         assert len(set(js.said("connect"))) == 2
+
+
+async def test_it_can_number_its_events_by_hand_and_they_are_applied_once(tmp_path: Path) -> None:
+    """The wire of realtime_lab in plain Socket.IO: the id is the client's, whatever its connection is called."""
+    announced = {"realtime_lab": {"client_id": "js-1", "nack": True}}
+    async with stack(log=EventLog(tmp_path / "log.db"), dedupe=True) as it, javascript(it, "websocket", auth=announced) as js:
+        for count, (n, data) in enumerate(((1, "a"), (1, "a"), (3, "c"), (2, "b"), (1, "other")), 1):
+            await js.did("say", data={"id": f"js-1:{n}", "data": data}, ack="callback")
+            await until(lambda: len(js.said("acked")) == count)  # noqa: B023  # awaited in the same round
+        assert it.at_server == ["a", "b"]
+        answers = [acked[1] for acked in js.said("acked")]
+        assert answers[:2] == [{"ok": True}, {"ok": True, "duplicate": True}]
+        assert (answers[2]["ok"], answers[2]["retryable"], answers[2]["expected"]) == (False, True, 2)
+        assert answers[3] == {"ok": True}
+        assert (answers[4]["ok"], answers[4]["retryable"]) == (False, False)
+
+
+async def test_without_an_announcement_it_is_served_as_usual_by_a_server_that_dedupes(tmp_path: Path) -> None:
+    async with stack(log=EventLog(tmp_path / "log.db"), dedupe=True) as it, javascript(it, "websocket") as js:
+        looks_like_ours = {"id": "js-1:1", "data": "a"}
+        for _ in range(2):
+            await js.did("say", data=looks_like_ours, ack="callback")
+        await until(lambda: len(js.said("acked")) == 2)
+        assert it.at_server == [looks_like_ours, looks_like_ours]
