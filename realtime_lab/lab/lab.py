@@ -17,7 +17,7 @@ from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
-from realtime_lab.lab.settling import unsettled
+from realtime_lab.lab.settling import never_came, unsettled
 from realtime_lab.lab.starting import Starting, client_options, log_in
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.link import Link
@@ -265,15 +265,8 @@ class Lab:
             if self.waiting_for and time.monotonic() > deadline:
                 raise NotSettled(f"the lab did not come to rest in {timeout} s: {'; '.join(self.waiting_for)}.")
             await asyncio.sleep(0.005)
-        if self._server.armed:
-            raise FaultPending(
-                f'lab.server.crash(at="{self._server.armed}") still waits: no event came to this point. Emit one, or lab.server.disarm().'
-            )
-        pending = {name: link.armed for name, link in self.links.items() if link.armed}
-        for name, points in pending.items():
-            raise FaultPending(
-                f"{name}.link.cut({points[0]}) still waits: that packet never came. Send it, or take the cut back: {name}.link.disarm()."
-            )
+        for sentence in never_came(self._server, self.links):
+            raise FaultPending(sentence)
 
     async def _close(self) -> None:
         self.journal.seal()

@@ -24,6 +24,15 @@ def unsettled(server: Server, participants: dict[str, Participant], links: dict[
     return reasons
 
 
+def never_came(server: Server, links: dict[str, Link]) -> Iterator[str]:
+    """The exact faults that still wait, although nothing is under way that could bring them about."""
+    if server.armed:
+        yield f'lab.server.crash(at="{server.armed}") still waits: no event came to this point. Emit one, or lab.server.disarm().'
+    for name, link in links.items():
+        for point in link.armed:
+            yield f"{name}.link.cut({point}) still waits: that packet never came. Send it, or take the cut back: {name}.link.disarm()."
+
+
 def _client(participant: Participant, server: Server) -> Iterator[str]:
     name, client, link = participant.name, participant.client, participant.proxy
     if not client.idle:
