@@ -3,117 +3,17 @@
 A message has no id on the wire as long as no guarantee is switched on, so copies are paired by position: what a client hands to connection
 S as its third event is the third event that the server receives from S, because one connection keeps its order (Socket.IO,
 "Delivery guarantees"; TCP), and the other way round. A copy that was handed over and never received, on a connection that is over, is lost.
+What is sent again is paired in the same way: the n-th time is another copy of the same message.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
 
+from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Fate, Message
 from realtime_lab.history.journal import Event
 from realtime_lab.rules.faults import Direction
 
-SERVER = "server"
-
-Fate = Literal["arrived", "lost", "refused", "in flight"]
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """What one application handed in once. A message that the server passes on keeps its `root`."""
-
-    origin: str
-    event: str
-    number: int
-    """The how-many-th message of this event from this origin, from 1: the n of #n."""
-    text: str
-    seq: int
-    root: "Message | None" = None
-    room: str = ""
-    copies: "list[Copy]" = field(default_factory=list)
-
-    @property
-    def source(self) -> "Message":
-        """The message that an application first handed in."""
-        return self.root or self
-
-    @property
-    def label(self) -> str:
-        """Short enough for a picture: "#4"."""
-        return f"#{self.source.number}"
-
-
-@dataclass(slots=True)
-class Connection:
-    """One Socket.IO connection, as each side sees it."""
-
-    sid: str
-    client: str = ""
-    client_up: bool = False
-    server_up: bool = False
-    client_over: bool = False
-    server_over: bool = False
-    why: str = ""
-    """What broke it, in words: the fault on its link, else the reason that the first side to notice gave."""
-    stalled: bool = False
-
-    @property
-    def live(self) -> bool:
-        """Does either side still believe in it?"""
-        return self.client_up or self.server_up
-
-    def over(self, direction: Direction) -> bool:
-        """Can nothing more arrive in this direction? The receiving side decides."""
-        return self.server_over if direction == "upstream" else self.client_over
-
-
-@dataclass(slots=True, eq=False)
-class Copy:
-    """One message on its way over one hop to one receiver. Positions are journal positions, -1 where it did not happen."""
-
-    message: Message
-    sender: str
-    receiver: str
-    direction: Direction
-    seq: int
-    connection: Connection | None = None
-    refused: str = ""
-    held: int = -1
-    wire: int = -1
-    dropped: int = -1
-    why: str = ""
-    received: int = -1
-    handled: int = -1
-    failed: int = -1
-    wire_only: bool = False
-
-    @property
-    def fate(self) -> Fate:
-        """What became of it, seen from outside."""
-        if self.received >= 0 or (self.wire_only and self.direction == "downstream" and self.wire >= 0):
-            return "arrived"
-        if self.refused:
-            return "refused"
-        if self.connection is None or self.dropped >= 0 or self.connection.over(self.direction):
-            return "lost"
-        return "in flight"
-
-    @property
-    def reason(self) -> str:
-        """Why it was lost or refused, in words; empty otherwise."""
-        fate = self.fate
-        if fate == "refused":
-            return self.refused
-        if fate != "lost":
-            return ""
-        if self.connection is None:
-            return self.why or f"{self.receiver} was not connected"
-        return self.connection.why or self.why
-
-    @property
-    def arrived(self) -> int:
-        """When it arrived (journal position), or -1."""
-        return self.received if self.received >= 0 else (self.wire if self.fate == "arrived" else -1)
+__all__ = ["SERVER", "Ack", "Connection", "Copy", "Fate", "Journeys", "Message"]
 
 
 class Journeys:
@@ -131,11 +31,17 @@ class Journeys:
         """(node, reception number) -> the copy that was received."""
         self.running: set[tuple[str, int]] = set()
         """Receptions whose handler has not returned yet."""
+        self.subjects: dict[int, Message] = {}
+        """Journal position -> the message, for what a client records about one that it keeps or sent."""
+        self.heard: dict[int, Copy] = {}
+        """Journal position -> the copy, for what a node records about what its handler was given."""
         self.seen = 0
         self._broken: dict[str, str] = {}
         self._emissions: dict[tuple[str, int], Message] = {}
         self._counts: dict[tuple[str, str], int] = defaultdict(int)
-        self._on: dict[tuple[str, Direction], list[Copy]] = defaultdict(list)
+        self._stored: dict[str, Message] = {}
+        """The id that a kept message travels under -> the message."""
+        self._on: dict[tuple[str, Direction], dict[int, Copy]] = defaultdict(dict)
         self._taken: dict[tuple[str, Direction], int] = defaultdict(int)
         for event in events:
             self.feed(event)
@@ -148,8 +54,7 @@ class Journeys:
 
     def copy_at(self, sid: str, direction: Direction, index: int) -> Copy | None:
         """The copy that is the `index`-th event of a connection and direction, if it is known."""
-        copies = self._on.get((sid, direction), [])
-        return copies[index] if 0 <= index < len(copies) else None
+        return self._on.get((sid, direction), {}).get(index)
 
     def outstanding(self, sid: str, direction: Direction) -> int:
         """How many events were handed to this connection and not received yet."""
@@ -181,7 +86,7 @@ class Journeys:
         """The connection turns out to be this client's; the server may already have emitted to it."""
         if not connection.client:
             connection.client = client
-            early = {id(copy.message): copy for copy in self._on.get((connection.sid, "downstream"), ())}
+            early = {id(copy.message): copy for copy in self._on.get((connection.sid, "downstream"), {}).values()}
             for copy in early.values():
                 copy.receiver, copy.wire_only = client, self.participants.get(client) == "wire"
             for copies in [copy.message.copies for copy in early.values()] + [self.copies] * bool(early):  # it was not absent after all
@@ -200,6 +105,10 @@ class Journeys:
 
     def _fault(self, event: Event) -> None:
         words = {"cut": "the link was cut", "close": "the link was closed"}.get(event.event)
+        if event.node == SERVER and event.event == "crash":
+            for connection in self.connections.values():
+                if connection.live:
+                    connection.why = connection.why or "the server crashed"
         if words:
             self._broken[event.node] = words  # why its messages are lost until it is back, whether the server has noticed or not
         for connection in self.connections.values():
@@ -212,7 +121,7 @@ class Journeys:
         root = cause.message.source if cause is not None and cause.message.event == event.event else None
         self._counts[event.node, event.event] += root is None  # what is passed on keeps its author's number
         number = root.number if root else self._counts[event.node, event.event]
-        message = Message(event.node, event.event, number, event.text, event.seq, root, event.room)
+        message = Message(event.node, event.event, number, event.text, event.seq, root, event.room, cause)
         self.messages.append(message)
         self._emissions[event.node, event.message] = message
         if event.node == SERVER:
@@ -228,10 +137,12 @@ class Journeys:
             if name not in reached and name != author and how != "wire":
                 self._add(Copy(message, SERVER, name, "downstream", event.seq, why=self._broken.get(name, "")))
 
-    def _hand_over(self, message: Message, connection: Connection, direction: Direction, seq: int) -> Copy:
+    def _hand_over(self, message: Message, connection: Connection, direction: Direction, seq: int, index: int = -1) -> Copy:
+        """`index`: its place on the connection if somebody knows it, else it is the next one."""
         ends = (connection.client, SERVER) if direction == "upstream" else (SERVER, connection.client)
         copy = Copy(message, *ends, direction, seq, connection, wire_only=self.participants.get(connection.client) == "wire")
-        self._on[connection.sid, direction].append(copy)
+        on = self._on[connection.sid, direction]
+        on[next(reversed(on), -1) + 1 if index < 0 else index] = copy
         return self._add(copy)
 
     def _add(self, copy: Copy) -> Copy:
@@ -244,11 +155,78 @@ class Journeys:
         self._add(Copy(message, event.node, SERVER, "upstream", event.seq, refused=event.reason))
 
     def _sent(self, event: Event) -> None:
-        self._hand_over(self._emissions[event.node, event.message], self._connection(event.sid), "upstream", event.seq)
+        copy = self._hand_over(self._emissions[event.node, event.message], self._connection(event.sid), "upstream", event.seq)
+        copy.attempt, copy.tombstone = event.attempt, event.reason == "given up"
 
-    def _on_the_wire(self, event: Event) -> Copy | None:
+    # -- what a client keeps, and what becomes of it ----------------------------------------------------------------------------------
+
+    def _subject(self, event: Event) -> Message:
+        message = self.subjects[event.seq] = self._emissions[event.node, event.message]
+        return message
+
+    def _buffered(self, event: Event) -> None:
+        message = self._subject(event)
+        message.kept = message.was_kept = True
+        message.waits = event.reason == "waits for its turn" or (event.reason != "" and event.id != "")
+        if event.id:
+            self._stored[event.id] = message
+
+    def _restored(self, event: Event) -> None:
+        """The same message under a new number. What was stored before this journal began is new to it."""
+        message = self._stored.get(event.id)
+        if message is None:
+            self._counts[event.node, event.event] += 1
+            message = Message(event.node, event.event, self._counts[event.node, event.event], event.text, event.seq)
+            self.messages.append(message)
+            self._stored[event.id] = message
+        message.kept = message.was_kept = message.waits = True
+        self._emissions[event.node, event.message] = self.subjects[event.seq] = message
+
+    def _forgotten(self, event: Event) -> None:
+        message = self._subject(event)
+        message.kept, message.gone = False, event.reason
+
+    def _settled(self, event: Event) -> None:
+        message = self._subject(event)
+        message.kept, message.settled = False, event.reason
+
+    def _timed_out(self, event: Event) -> None:
+        self._subject(event).timed_out = True
+        copy = self.copy_at(event.sid, "upstream", event.index)
+        if copy is not None:
+            copy.timed_out = event.seq
+
+    def _discarded(self, event: Event) -> None:
+        if event.node == SERVER:
+            self._turned_away(event)
+        else:
+            self._forgotten(event)
+
+    # -- acknowledgements -------------------------------------------------------------------------------------------------------------
+
+    def _ack(self, sid: str, index: int) -> Ack | None:
+        """The acknowledgement of the event at this place, if that is known."""
+        copy = self.copy_at(sid, "upstream", index)
+        if copy is None or copy.connection is None:
+            return None
+        copy.ack = copy.ack or Ack(copy.connection, copy.wire_only)
+        return copy.ack
+
+    def _answered(self, event: Event) -> None:
+        if ack := self._ack(event.sid, event.index):
+            ack.answered = event.seq
+
+    def _acked(self, event: Event) -> None:
+        if ack := self._ack(event.sid, event.index):
+            ack.arrived, ack.result = event.seq, event.reason
+
+    # -- on a link ----------------------------------------------------------------------------------------------------------------------
+
+    def _on_the_wire(self, event: Event) -> Copy | Ack | None:
         if event.type == "CONNECT" and event.direction == "downstream":
             self._name(self._connection(event.sid), event.node)
+        if event.direction == "downstream" and event.answers >= 0:
+            return self._ack(event.sid, event.answers)
         if event.index < 0 or not event.direction:
             return None
         copy = self.copy_at(event.sid, event.direction, event.index)
@@ -257,44 +235,68 @@ class Journeys:
             self._counts[key] += 1
             message = Message(event.node, event.event, self._counts[key], event.text, event.seq)
             self.messages.append(message)
-            copy = self._hand_over(message, self._connection(event.sid), event.direction, event.seq)
+            copy = self._hand_over(message, self._connection(event.sid), event.direction, event.seq, event.index)
             copy.wire_only = True
         return copy
 
     def _wire(self, event: Event) -> None:
-        copy = self._on_the_wire(event)
-        if copy is not None:
-            copy.wire = event.seq
-            if copy.wire_only and copy.direction == "downstream":
-                self._taken[event.sid, copy.direction] += 1
+        crossing = self._on_the_wire(event)
+        if crossing is not None:
+            crossing.wire = event.seq
+            if isinstance(crossing, Copy) and crossing.wire_only and crossing.direction == "downstream":
+                self._taken[event.sid, crossing.direction] += 1
 
     def _held(self, event: Event) -> None:
-        copy = self._on_the_wire(event)
-        if copy is not None:
-            copy.held = event.seq
+        crossing = self._on_the_wire(event)
+        if crossing is not None:
+            crossing.held = event.seq
 
     def _dropped(self, event: Event) -> None:
-        copy = self._on_the_wire(event)
-        if copy is not None and copy.wire < 0:
-            copy.dropped, copy.why = event.seq, event.reason
+        crossing = self._on_the_wire(event)
+        if crossing is not None and crossing.wire < 0:
+            crossing.dropped, crossing.why = event.seq, event.reason
 
-    def _received(self, event: Event) -> None:
+    # -- at the receiver ----------------------------------------------------------------------------------------------------------------
+
+    def _arrival(self, event: Event) -> Copy:
+        """The copy that came. Where its place is not recorded, it is the next one."""
         direction: Direction = "upstream" if event.node == SERVER else "downstream"
-        copy = self.copy_at(event.sid, direction, self._taken[event.sid, direction])
+        index = self._taken[event.sid, direction] if event.index < 0 else event.index
         self._taken[event.sid, direction] += 1
+        copy = self.copy_at(event.sid, direction, index)
         if copy is None:  # nobody recorded the sender: not one of ours, and no link in between
             sender = self._connection(event.sid).client or "somebody"
             message = Message(sender, event.event, self._taken[event.sid, direction], event.text, event.seq)
             self.messages.append(message)
-            copy = self._hand_over(message, self._connection(event.sid), direction, event.seq)
+            copy = self._hand_over(message, self._connection(event.sid), direction, event.seq, index)
+        return copy
+
+    def _received(self, event: Event) -> None:
+        copy = self._arrival(event)
         copy.received = event.seq
-        self.receptions[event.node, event.message] = copy
+        self.receptions[event.node, event.message] = self.heard[event.seq] = copy
         self.running.add((event.node, event.message))
 
+    def _turned_away(self, event: Event) -> None:
+        copy = self._arrival(event)
+        copy.turned_at, copy.turned_away = event.seq, event.reason
+
+    def _given(self, event: Event) -> Copy:
+        copy = self.heard[event.seq] = self.receptions[event.node, event.message]
+        return copy
+
+    def _committed(self, event: Event) -> None:
+        self._given(event).committed = event.seq
+
+    def _undone(self, event: Event) -> None:
+        copy = self._given(event)
+        copy.undone_at, copy.undone = event.seq, event.reason
+        self.running.discard((event.node, event.message))
+
     def _handled(self, event: Event) -> None:
-        self.receptions[event.node, event.message].handled = event.seq
+        self._given(event).handled = event.seq
         self.running.discard((event.node, event.message))
 
     def _failed(self, event: Event) -> None:
-        self.receptions[event.node, event.message].failed = event.seq
+        self._given(event).failed = event.seq
         self.running.discard((event.node, event.message))

@@ -1,19 +1,34 @@
-"""The space-time picture of a history as plain numbers and words, and its text twin. `svg.py` draws it.
+"""The space-time picture of a history as plain numbers and words. `svg.py` draws it, `twin.py` says it.
 
 Lanes are horizontal, the server in the middle. Time runs to the right in the steps of `steps.py`, so the same history always gives the
 same picture. Messages that did not arrive are drawn too: the arrow stops on the way, and the reason is part of it.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
 
+from realtime_lab.history.copies import SERVER, Copy
+from realtime_lab.history.hops import TURNED_AWAY
 from realtime_lab.history.journal import Event
-from realtime_lab.history.journeys import SERVER, Copy, Journeys
+from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.labels import Labels, full_name
-from realtime_lab.history.steps import Spot, Steps
+from realtime_lab.history.lanes import Spot
+from realtime_lab.history.steps import Steps
 from realtime_lab.history.verdict import verdict
+
+FATES = {
+    "refused": "refused by emit",
+    "held": "held by the link",
+    "in flight": "still on the way",
+    "again": "arrived",
+    "twice": "arrived and handled again",
+    "repeat": "arrived, not handled",
+    "skip": "its sender has given it up",
+    "ack": "acknowledged",
+    "lost ack": "lost",
+}
+"""Style of an arrow -> in words, where the style is not the word itself."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Lane:
     note: str = ""
     """"wire": a foreign client, seen on its link only."""
     online: tuple[tuple[float, float], ...] = ()
-    """From step to step: while it was connected."""
+    """From step to step: while it was connected. The server's: while it ran; empty if it never crashed."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,8 @@ class Arrow:
     sender: str
     receiver: str
     style: str
-    """arrived, lost, held, in flight or refused."""
+    """arrived, again (sent again), twice (and handled again), repeat (and not handled), skip (a tombstone), lost, held, in flight, refused;
+    ack or lost ack."""
     label: str
     start: float
     end: float
@@ -53,7 +69,8 @@ class Mark:
 
     lane: str
     style: str
-    """connected, disconnected, connecting, done, failed, hung up, or the word of a fault."""
+    """connected, disconnected, connecting, done, failed, hung up, buffered, timeout, unknown, rejected, discarded, forgotten, restored,
+    undone, or the word of a fault."""
     step: float
     word: str
     sentence: str
@@ -61,6 +78,8 @@ class Mark:
     """Why, or the line of code that did it."""
     on_link: bool = False
     """On the link between this lane and the server, instead of on the lane."""
+    labels: str = ""
+    """The messages that it is about, if it is about messages."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,7 @@ def _rows(joined: Iterable[str], journeys: Journeys) -> dict[str, int]:
 
 def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dict[str, str]) -> Layout:
     spots = [*steps.tails.values(), *steps.heads.values(), *(note.spot for note in steps.notes)]
+    spots += [*steps.acks.tails.values(), *steps.acks.heads.values()]
     rank = {step: index for index, step in enumerate(sorted({spot.step for spot in spots}))}
 
     trying = [name for name in rows if steps.tracks[name].trying]
@@ -125,16 +145,15 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
         return end if spot is None else rank[spot.step]
 
     lanes = [
-        Lane(name, row, notes.get(name, ""), tuple((at(start), at(end)) for start, end in steps.tracks[name].online))
+        Lane(name, row, notes.get(name, ""), tuple((at(start) if start else 0, at(end)) for start, end in steps.tracks[name].online))
         for name, row in rows.items()
     ]
-    marks = [Mark(n.lane, n.style, at(n.spot), n.word, n.sentence, n.reason, n.on_link) for n in steps.notes]
+    marks = [Mark(n.lane, n.style, at(n.spot), n.word, n.sentence, n.reason, n.on_link, n.label) for n in steps.notes]
     marks += [Mark(name, "connecting", len(rank), "connecting", "trying to connect") for name in trying]
+    arrows = [*_arrows(journeys, steps, rows, at), *_acks(journeys, steps, rows, at)]
     return Layout(
         tuple(lanes),
-        tuple(
-            sorted(_arrows(journeys, steps, rows, at), key=lambda arrow: (arrow.start, rows[arrow.sender], rows[arrow.receiver], arrow.end))
-        ),
+        tuple(sorted(arrows, key=lambda arrow: (arrow.start, rows[arrow.sender], rows[arrow.receiver], arrow.end))),
         tuple(sorted(marks, key=lambda mark: (mark.step, rows[mark.lane], mark.on_link, mark.word))),
         tuple(Barrier(name, style, at(a), at(b)) for name in rows for style, a, b in steps.tracks[name].barriers),
         end,
@@ -145,25 +164,49 @@ def _assemble(journeys: Journeys, steps: Steps, rows: dict[str, int], notes: dic
 def _arrows(journeys: Journeys, steps: Steps, rows: dict[str, int], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
     labels = Labels(journeys)
     crowded: Counter[tuple[int, str, str]] = Counter()
+    delivered: set[tuple[int, str]] = set()
     for copy in journeys.copies:
-        style = "held" if copy.fate == "in flight" and copy.held >= 0 > copy.wire else str(copy.fate)
+        style = _style(copy, again=(copy.message.seq, copy.receiver) in delivered)
+        if copy.delivered:
+            delivered.add((copy.message.seq, copy.receiver))
         start, reach = at(steps.tails[id(copy)]), _reach(copy, abs(rows[copy.sender] - rows[copy.receiver]))
-        if style == "arrived":
+        if copy.fate == "arrived":
             end: float = at(steps.heads[id(copy)])
         else:
             end = start + reach + 0.3 * crowded[start, copy.sender, copy.receiver]
             crowded[start, copy.sender, copy.receiver] += reach > 0
-        yield Arrow(
-            copy.sender,
-            copy.receiver,
-            style,
-            labels.on_arrow(copy),
-            start,
-            end,
-            reach,
-            copy.reason,
-            f"{full_name(copy)}: {_fate(style, copy.reason)}",
-        )
+        reason = TURNED_AWAY.get(copy.turned_away, copy.turned_away) if style == "repeat" else copy.reason
+        sentence = f"{full_name(copy)}: {_fate(style, reason)}"
+        yield Arrow(copy.sender, copy.receiver, style, labels.on_arrow(copy), start, end, reach, reason, sentence)
+
+
+def _style(copy: Copy, *, again: bool) -> str:
+    """`again`: a handler was given it before."""
+    if copy.fate != "arrived":
+        return "held" if copy.fate == "in flight" and copy.held >= 0 > copy.wire else str(copy.fate)
+    if copy.tombstone:
+        return "skip"
+    if copy.turned_away:
+        return "repeat"
+    if copy.sender != SERVER and again and copy.delivered:
+        return "twice"
+    return "again" if copy.attempt > 1 else "arrived"
+
+
+def _acks(journeys: Journeys, steps: Steps, rows: dict[str, int], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
+    """The way back. What is still on it shows only where the link holds it."""
+    labels = Labels(journeys)
+    for copy in journeys.copies:
+        tail, ack = steps.acks.tails.get(id(copy)), copy.ack
+        if tail is None or ack is None or (ack.fate == "in flight" and ack.held < 0):
+            continue
+        style = {"arrived": "ack", "lost": "lost ack"}.get(ack.fate, "held")
+        head = steps.acks.heads.get(id(copy)) if style == "ack" else None
+        start, far = at(tail), abs(rows[copy.sender] - rows[SERVER])
+        reach = 1.0 if head else (far - 0.5) / far
+        label = f"ack {labels.on_arrow(copy)}"
+        sentence = f"acknowledgement of {full_name(copy)}: {_fate(style, ack.reason)}"
+        yield Arrow(SERVER, copy.sender, style, label, start, at(head) if head else start + reach, reach, ack.reason, sentence)
 
 
 def _reach(copy: Copy, rows: int) -> float:
@@ -178,8 +221,7 @@ def _reach(copy: Copy, rows: int) -> float:
 
 
 def _fate(style: str, reason: str) -> str:
-    words = {"refused": "refused by emit", "held": "held by the link", "in flight": "still on the way"}
-    return ", ".join(filter(None, [words.get(style, style), reason]))
+    return ", ".join(filter(None, [FATES.get(style, style), reason]))
 
 
 def _summary(journeys: Journeys, rows: dict[str, int]) -> str:
@@ -203,69 +245,3 @@ def _window(whole: Layout, first: int) -> Layout:
         steps=whole.steps - first,
         left_out=first,
     )
-
-
-# -- the text twin ------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Line:
-    """Messages of one hop that met the same fate, one after the other."""
-
-    hop: str
-    fate: str
-    arrows: list[Arrow]
-
-    def __str__(self) -> str:
-        arrived = sorted(self.arrows, key=lambda arrow: arrow.end)
-        order = "" if arrived == self.arrows else f" in the order {_labels(arrived)}"
-        return f"{self.hop}  {_labels(self.arrows)}  {self.fate}{order}"
-
-
-def text(layout: Layout) -> str:
-    """The picture in words: who sent what to whom, what became of it, and what happened to the connections in between."""
-    width = max((len(name) for name in layout.rows), default=0)
-    both: list[Mark | Arrow] = [*layout.marks, *layout.arrows]
-    lines: list[_Line | Mark] = []
-    open_lines: dict[str, dict[str, _Line]] = defaultdict(dict)
-    for thing in sorted(both, key=_when):
-        if isinstance(thing, Mark):
-            open_lines.pop(thing.lane, None)
-            lines.append(thing)
-            continue
-        client = thing.receiver if thing.sender == SERVER else thing.sender
-        hop = f"{thing.sender:>{width}} -> {thing.receiver:<{width}}"
-        fate = f"{thing.style}: {thing.reason}" if thing.reason else thing.style
-        line = open_lines[client].get(hop)
-        if line is None or line.fate != fate:
-            line = open_lines[client][hop] = _Line(hop, fate, [])
-            lines.append(line)
-        line.arrows.append(thing)
-    left_out = [f"… {layout.left_out} earlier steps"] if layout.left_out else []
-    return "\n".join([layout.summary, *left_out, *_folded(lines)])
-
-
-def _folded(lines: Iterable[_Line | Mark]) -> Iterator[str]:
-    """Marks that say the same one after the other make one line."""
-    for key, group in groupby(lines, _said):
-        marks = [line for line in group if isinstance(line, Mark)]
-        if not marks:
-            yield str(key)
-        elif marks[0].style == "done":
-            yield f"-- {marks[0].lane}: handlers finished in the order {' '.join(mark.word.removesuffix(' done') for mark in marks)} --"
-        else:
-            yield f"-- {', '.join(dict.fromkeys(mark.lane for mark in marks))}: {marks[0].sentence} --"
-
-
-def _said(line: _Line | Mark) -> object:
-    if isinstance(line, _Line):
-        return line
-    return line.style, line.lane if line.style == "done" else line.sentence
-
-
-def _when(thing: Mark | Arrow) -> float:
-    return thing.step if isinstance(thing, Mark) else thing.start
-
-
-def _labels(arrows: Iterable[Arrow]) -> str:
-    return " ".join(arrow.label for arrow in arrows)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from realtime_lab.history.journal import Event
-from realtime_lab.history.space_time import layout, text
+from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
+from realtime_lab.history.twin import text
 
 
 class Figure:

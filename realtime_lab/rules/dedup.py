@@ -66,7 +66,9 @@ class Ledger:
 
     def greet(self, first: int) -> None:
         """The client says that everything below `first` is finished for it, and will never be sent again."""
-        self.last = max(self.last, first - 1)
+        if first - 1 > self.last:
+            self.last = first - 1
+            self._answers = {n: entry for n, entry in self._answers.items() if n > self.last - ANSWERS}
 
     def receive(self, n: int, fingerprint: str) -> Decision:
         """An event with number `n` (from 1) arrived."""

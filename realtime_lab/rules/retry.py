@@ -165,7 +165,9 @@ class Retry:
 
     def next_deadline(self) -> float | None:
         """When `tick` is to be called; None: nothing changes by time alone."""
-        times = [time for flight in self._flights for time in (flight.deadline, flight.rest) if time is not None]
+        times = [flight.deadline for flight in self._flights if flight.deadline is not None]
+        resting = [flight.rest for flight in self._flights if flight.rest is not None]
+        times += resting[:1]  # it holds back the others that rest, however soon their own wait is over
         return min(times, default=None) if self._connected else None
 
     # -- how it decides -------------------------------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ class SendBuffer:
 
     def restore(self, key: int, size: int, now: float, *, gone: bool = False) -> None:
         """An event that an earlier run accepted: it goes before everything that waits, whatever the limits say. The latest comes first."""
-        self._kept.appendleft(_Kept(key, size, now, gone))
+        since = min(now, self._kept[0].since) if self._kept else now  # it is older than what waits already
+        self._kept.appendleft(_Kept(key, size, since, gone))
         self._bytes += size
 
     def take(self, room: float) -> list[int]:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.space_time import Arrow, Layout, layout, text
+from realtime_lab.history.space_time import Arrow, Layout, layout
 from realtime_lab.history.steps import Steps
 from realtime_lab.history.svg import svg
+from realtime_lab.history.twin import text
 from realtime_lab.history.words import Box, Place, Words, box_of, width
 from tests.history.stories import (
     STORIES,

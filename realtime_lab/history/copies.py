@@ -1,0 +1,191 @@
+"""Copies: a message, each of its ways over one hop to one receiver, the connection that it took, and the acknowledgement that came back.
+
+These are the nouns. `journeys.py` fills them in from the journal. A message that is sent again is one message with several copies.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from realtime_lab.rules.faults import Direction
+
+SERVER = "server"
+
+Fate = Literal["arrived", "lost", "refused", "in flight"]
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """What one application handed in once. A message that the server passes on keeps its `root`."""
+
+    origin: str
+    event: str
+    number: int
+    """The how-many-th message of this event from this origin, from 1: the n of #n."""
+    text: str
+    seq: int
+    root: "Message | None" = None
+    room: str = ""
+    cause: "Copy | None" = None
+    """The reception whose handler emitted this."""
+    copies: "list[Copy]" = field(default_factory=list)
+    kept: bool = False
+    """Does its client keep it, so that it can still be sent, or sent again?"""
+    was_kept: bool = False
+    waits: bool = False
+    """Is it sent only when an acknowledgement has let it go?"""
+    gone: str = ""
+    """Why its client neither keeps nor sends it any more: thrown away, or forgotten."""
+    settled: str = ""
+    """What its sender was told: acked, rejected or unknown."""
+    timed_out: bool = False
+
+    @property
+    def source(self) -> "Message":
+        """The message that an application first handed in."""
+        return self.root or self
+
+    @property
+    def label(self) -> str:
+        """Short enough for a picture: "#4"."""
+        return f"#{self.source.number}"
+
+    @property
+    def tries(self) -> int:
+        """How often it was sent."""
+        return sum(not copy.tombstone for copy in self.copies)
+
+    @property
+    def given_up(self) -> bool:
+        """Was it sent again, or its tombstone sent, and then left to its fate?"""
+        return any(copy.tombstone for copy in self.copies) or (self.settled == "unknown" and self.tries > 1)
+
+    @property
+    def unsure(self) -> bool:
+        """Did its sender wait for an acknowledgement in vain?"""
+        return self.settled == "unknown" and (self.timed_out or self.given_up)
+
+
+@dataclass(slots=True)
+class Connection:
+    """One Socket.IO connection, as each side sees it."""
+
+    sid: str
+    client: str = ""
+    client_up: bool = False
+    server_up: bool = False
+    client_over: bool = False
+    server_over: bool = False
+    why: str = ""
+    """What broke it, in words: the fault on its link, else the reason that the first side to notice gave."""
+    stalled: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Does either side still believe in it?"""
+        return self.client_up or self.server_up
+
+    def over(self, direction: Direction) -> bool:
+        """Can nothing more arrive in this direction? The receiving side decides."""
+        return self.server_over if direction == "upstream" else self.client_over
+
+
+@dataclass(slots=True, eq=False)
+class Ack:
+    """The acknowledgement of one copy on its way back to the client. Positions are journal positions, -1 where it did not happen."""
+
+    connection: Connection
+    wire_only: bool = False
+    answered: int = -1
+    held: int = -1
+    wire: int = -1
+    dropped: int = -1
+    arrived: int = -1
+    why: str = ""
+    """What the link said when it dropped it."""
+    result: str = ""
+    """What it told the client: "ok", or why not."""
+
+    @property
+    def fate(self) -> Fate:
+        """What became of it, seen from outside: arrived, lost or in flight."""
+        if self.arrived >= 0 or (self.wire_only and self.wire >= 0):
+            return "arrived"
+        return "lost" if self.dropped >= 0 or self.connection.over("downstream") else "in flight"
+
+    @property
+    def reason(self) -> str:
+        """Why it was lost, in words; empty otherwise."""
+        return (self.connection.why or self.why) if self.fate == "lost" else ""
+
+
+@dataclass(slots=True, eq=False)
+class Copy:
+    """One message on its way over one hop to one receiver. Positions are journal positions, -1 where it did not happen."""
+
+    message: Message
+    sender: str
+    receiver: str
+    direction: Direction
+    seq: int
+    connection: Connection | None = None
+    refused: str = ""
+    held: int = -1
+    wire: int = -1
+    dropped: int = -1
+    why: str = ""
+    received: int = -1
+    handled: int = -1
+    failed: int = -1
+    wire_only: bool = False
+    attempt: int = 0
+    """The how-many-th time that it was sent, from 1; 0 where nobody counts."""
+    tombstone: bool = False
+    """Only says that its client gave the message up: it takes a place on the connection, but delivers nothing."""
+    turned_at: int = -1
+    turned_away: str = ""
+    """Why the server did not give it to a handler when it came: "duplicate", "gap", "given up", "conflict", "replaced"."""
+    committed: int = -1
+    undone_at: int = -1
+    undone: str = ""
+    """Why what its handler did was rolled back."""
+    timed_out: int = -1
+    ack: Ack | None = None
+
+    @property
+    def fate(self) -> Fate:
+        """What became of it, seen from outside. It may arrive without being delivered."""
+        if self.arrived >= 0:
+            return "arrived"
+        if self.refused:
+            return "refused"
+        if self.connection is None or self.dropped >= 0 or self.connection.over(self.direction):
+            return "lost"
+        return "in flight"
+
+    @property
+    def reason(self) -> str:
+        """Why it was lost or refused, in words; empty otherwise."""
+        fate = self.fate
+        if fate == "refused":
+            return self.refused
+        if fate != "lost":
+            return ""
+        if self.connection is None:
+            return self.why or f"{self.receiver} was not connected"
+        return self.connection.why or self.why
+
+    @property
+    def arrived(self) -> int:
+        """When it arrived (journal position), or -1."""
+        came = max(self.received, self.turned_at)
+        return self.wire if came < 0 and self.wire_only and self.direction == "downstream" else came
+
+    @property
+    def delivered(self) -> bool:
+        """Was a handler given it, and was nothing of that rolled back?"""
+        return self.arrived >= 0 and self.turned_at < 0 and self.undone_at < 0 and not self.tombstone
+
+    @property
+    def repeat(self) -> bool:
+        """Did the server turn it away because it knows the message already?"""
+        return self.turned_away == "duplicate"

@@ -1,0 +1,111 @@
+"""Lanes: the spots on which things stand, in the order of cause and effect, and what is known of each lane while a history is read.
+
+`steps.py` has the rules of that order.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from realtime_lab.history.copies import SERVER
+
+FAULTS = {
+    "cut": ("cut", "the link was cut"),
+    "close": ("closed", "the link was closed"),
+    "stall": ("stalled", "the link stalled"),
+    "resume": ("resumed", "the link resumed"),
+    "restore": ("restored", "the link was restored"),
+    "refuse": ("refusing", "the link refuses new connections"),
+    "accept": ("accepting", "the link accepts new connections again"),
+    "latency": ("latency", "the latency of the link was set"),
+    "jitter": ("jitter", "the jitter of the link was set"),
+    "bandwidth": ("bandwidth", "the bandwidth of the link was set"),
+    "crash": ("crash", "the server crashed"),
+    "restart": ("restart", "the server was started again"),
+}
+"""fault -> the word beside its mark, and the sentence. Faults that are only prepared or taken back (armed, disarm) do not show."""
+BARRIERS = ("cut", "close", "stall")
+"""After these nothing passes the link, until one of OPENINGS or the next connection."""
+OPENINGS = ("resume", "restore")
+
+
+class Spot:
+    """A place in the order of cause and effect: one step after the latest of its causes."""
+
+    def __init__(self, *causes: "Spot | None") -> None:
+        known = [cause for cause in causes if cause is not None]
+        self.later: list[Spot] = []
+        self.step: int = max((cause.step for cause in known), default=-1) + 1
+        for cause in known:
+            cause.later.append(self)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something besides a message that shows at a spot."""
+
+    spot: Spot
+    lane: str
+    style: str
+    word: str
+    sentence: str
+    reason: str = ""
+    on_link: bool = False
+    label: str = ""
+    """The messages that it is about, if its word is said of messages."""
+
+
+@dataclass
+class Track:
+    """What is known of one lane and, for a client, of its link."""
+
+    latest: Spot | None = None
+    """The last spot on the lane."""
+    seen: list[Spot] = field(default_factory=list)
+    """What the link has seen since its latest fault, that fault included."""
+    told: list[Spot] = field(default_factory=list)
+    """Where messages were sent that have to cross the link, since somebody's latest fault."""
+    fault: Spot | None = None
+    order: Spot | None = None
+    """The latest fault that somebody ordered: what is sent later stands behind it."""
+    down: Spot | None = None
+    """The latest disconnection."""
+    online: list[tuple[Spot | None, Spot | None]] = field(default_factory=list)
+    """While connected, from and to. The server's: while it runs; empty as long as it has not crashed."""
+    acks: list[Spot] = field(default_factory=list)
+    """Where acknowledgements came to this client since it connected."""
+    barriers: list[tuple[str, Spot, Spot | None]] = field(default_factory=list)
+    trying: bool = False
+
+    @property
+    def up(self) -> bool:
+        """Is it connected?"""
+        return bool(self.online) and self.online[-1][1] is None
+
+
+class Lanes:
+    """What every lane and link has seen so far. A new spot on a lane stands behind the latest one there."""
+
+    def __init__(self) -> None:
+        self.tracks: dict[str, Track] = defaultdict(Track)
+        self.notes: list[Note] = []
+        self.tails: dict[int, Spot] = {}
+        """id(copy) -> where it was sent."""
+        self.heads: dict[int, Spot] = {}
+        """id(copy) -> where it arrived."""
+        self.fresh: list[Spot] = []
+        """One step after each connection that was accepted since the latest message on the server's lane."""
+        self.crash: Spot | None = None
+        """The latest thing that somebody ordered for the server itself: what is sent later, by whomever, stands behind it."""
+
+    def next(self, lane: str, *causes: Spot | None) -> Spot:
+        """A new spot at the end of a lane."""
+        if lane == SERVER:
+            causes, self.fresh = (*causes, *self.fresh), []
+        track = self.tracks[lane]
+        track.latest = Spot(track.latest, *causes)
+        return track.latest
+
+    def orders(self, clients: Iterable[str]) -> list[Spot | None]:
+        """What somebody did before to the links of these clients, or to the server."""
+        return [*(self.tracks[client].order for client in clients), self.crash]
