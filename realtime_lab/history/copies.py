@@ -38,6 +38,8 @@ class Message:
     settled: str = ""
     """What its sender was told: acked, rejected or unknown."""
     timed_out: bool = False
+    unanswered: bool = False
+    """Did its sender ask for an acknowledgement, and get none?"""
 
     @property
     def source(self) -> "Message":
@@ -62,7 +64,7 @@ class Message:
     @property
     def unsure(self) -> bool:
         """Did its sender wait for an acknowledgement in vain?"""
-        return self.settled == "unknown" and (self.timed_out or self.given_up)
+        return self.settled == "unknown" and (self.timed_out or self.given_up or self.unanswered)
 
 
 @dataclass(slots=True)

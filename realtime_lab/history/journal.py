@@ -11,7 +11,7 @@ Who writes which kind:
     acked, timed_out         a client got an acknowledgement (`reason` "ok" or why not), or none in time; `sid`, `index`: of which send
     discarded                a client threw a kept message away without sending it (`reason`); or the server did not give an event that
                              arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"
-    settled                  the sender learned a fate: `reason` is acked, rejected or unknown
+    settled                  the sender learned a fate: `reason` is acked, rejected or unknown, `text` says more
     forgotten, restored      a client that started anew has lost a message, or found it in its store (`id`) under a new `message` number
     wire, held, dropped      a link forwarded a packet, keeps it while stalled, or lost it (`reason`)
     received                 a handler was given a message; `message` numbers what this node received, `index` is its place on `sid`
@@ -27,6 +27,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from realtime_lab.rules.faults import Direction
+
+NOT_ASKED = "no acknowledgement was asked for"
+"""The `text` of a fate that nobody wanted to know."""
 
 Kind = Literal[
     "joined", "left", "emitted", "refused", "buffered", "sent", "acked", "timed_out", "discarded", "settled", "forgotten", "restored",

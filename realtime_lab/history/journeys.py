@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Fate, Message
-from realtime_lab.history.journal import Event
+from realtime_lab.history.journal import NOT_ASKED, Event
 from realtime_lab.rules.faults import Direction
 
 __all__ = ["SERVER", "Ack", "Connection", "Copy", "Fate", "Journeys", "Message"]
@@ -175,12 +175,16 @@ class Journeys:
         """The same message under a new number. What was stored before this journal began is new to it."""
         message = self._stored.get(event.id)
         if message is None:
-            self._counts[event.node, event.event] += 1
-            message = Message(event.node, event.event, self._counts[event.node, event.event], event.text, event.seq)
-            self.messages.append(message)
+            message = self._new(event)
             self._stored[event.id] = message
         message.kept = message.was_kept = message.waits = True
         self._emissions[event.node, event.message] = self.subjects[event.seq] = message
+
+    def _new(self, event: Event) -> Message:
+        """A message whose emission nobody recorded."""
+        self._counts[event.node, event.event] += 1
+        self.messages.append(Message(event.node, event.event, self._counts[event.node, event.event], event.text, event.seq))
+        return self.messages[-1]
 
     def _forgotten(self, event: Event) -> None:
         message = self._subject(event)
@@ -189,6 +193,7 @@ class Journeys:
     def _settled(self, event: Event) -> None:
         message = self._subject(event)
         message.kept, message.settled = False, event.reason
+        message.unanswered = event.reason == "unknown" and event.text not in ("", NOT_ASKED)
 
     def _timed_out(self, event: Event) -> None:
         self._subject(event).timed_out = True
@@ -231,11 +236,7 @@ class Journeys:
             return None
         copy = self.copy_at(event.sid, event.direction, event.index)
         if copy is None and event.direction == "upstream":  # a foreign client: its link is the first to see the message
-            key = (event.node, event.event)
-            self._counts[key] += 1
-            message = Message(event.node, event.event, self._counts[key], event.text, event.seq)
-            self.messages.append(message)
-            copy = self._hand_over(message, self._connection(event.sid), event.direction, event.seq, event.index)
+            copy = self._hand_over(self._new(event), self._connection(event.sid), event.direction, event.seq, event.index)
             copy.wire_only = True
         return copy
 
@@ -282,7 +283,9 @@ class Journeys:
         copy.turned_at, copy.turned_away = event.seq, event.reason
 
     def _given(self, event: Event) -> Copy:
+        """What this is about; its handler does not run any more."""
         copy = self.heard[event.seq] = self.receptions[event.node, event.message]
+        self.running.discard((event.node, event.message))
         return copy
 
     def _committed(self, event: Event) -> None:
@@ -291,12 +294,9 @@ class Journeys:
     def _undone(self, event: Event) -> None:
         copy = self._given(event)
         copy.undone_at, copy.undone = event.seq, event.reason
-        self.running.discard((event.node, event.message))
 
     def _handled(self, event: Event) -> None:
         self._given(event).handled = event.seq
-        self.running.discard((event.node, event.message))
 
     def _failed(self, event: Event) -> None:
         self._given(event).failed = event.seq
-        self.running.discard((event.node, event.message))

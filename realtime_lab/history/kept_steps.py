@@ -33,11 +33,9 @@ class KeptSteps:
 
     def _settled(self, event: Event) -> None:
         message = self._journeys.subjects[event.seq]
-        if message.gone or not (message.was_kept or message.timed_out):
-            return
-        if event.reason == "unknown":
+        if event.reason == "unknown" and message.unsure and not message.gone:
             self._note(event, "unknown", "unknown", "given up: its fate is unknown", *self._acks.of(message))
-        elif event.reason == "rejected":
+        elif event.reason == "rejected" and not message.gone:
             self._note(event, "rejected", "rejected", "rejected by the server", *self._acks.of(message))
 
     def _discarded(self, event: Event) -> None:

@@ -5,10 +5,10 @@ lanes and background take JupyterLab's theme where they find it. No scripts and 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from html import escape
 
 from realtime_lab.history.journeys import SERVER
+from realtime_lab.history.looks import ARROWS, LANE, MARKS, OTHER, PALE, PAPER, PURPLE, TEXT, VERMILLION, Style
 from realtime_lab.history.space_time import Arrow, Barrier, Lane, Layout, Mark
 from realtime_lab.history.words import Place, Words, width
 
@@ -16,51 +16,6 @@ STEP, ROW = 40, 13
 """Pixels: one step to the right, one row of labels."""
 TOP, BOTTOM, LEGEND = 46, 44, 26
 NOTE = "steps, not seconds →"
-
-BLUE, VERMILLION, PURPLE, GREEN = "#0072B2", "#D55E00", "#CC79A7", "#009E73"
-TEXT = "var(--jp-ui-font-color1,#1f2328)"
-PALE = "var(--jp-ui-font-color2,#6e7781)"
-LANE = "var(--jp-ui-font-color3,#8c959f)"
-PAPER = "var(--jp-layout-color0,#ffffff)"
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a kind of arrow looks: a colour, a dash, what stands at its end, and the word for it in the legend."""
-
-    colour: str
-    dash: str
-    end: str
-    word: str
-
-
-ARROWS = {
-    "arrived": Style(BLUE, "", "head", "arrived"),
-    "lost": Style(VERMILLION, "6 3", "cross", "lost"),
-    "held": Style(PURPLE, "2 3", "bars", "held by the link"),
-    "in flight": Style(PALE, "1.5 4", "", "still on the way"),
-    "refused": Style(VERMILLION, "", "diamond", "refused by emit"),
-}
-
-MARKS = {  # what a mark looks like around (0, 0), and its colour
-    "connected": ('<circle r="4" fill="{}"/>', GREEN),
-    "disconnected": (f'<circle r="4" fill="{PAPER}" stroke="{{}}" stroke-width="2"/>', VERMILLION),
-    "connecting": (f'<circle r="4" fill="{PAPER}" stroke="{{}}" stroke-width="1.5" stroke-dasharray="2 2"/>', PALE),
-    "done": ('<path d="M-5 -2l4 5l7 -10" fill="none" stroke="{}" stroke-width="2.4"/>', GREEN),
-    "failed": ('<path d="M0 -7l6.5 11h-13z" fill="{}"/>', VERMILLION),
-    "hung up": (f'<circle r="3.5" fill="{PAPER}" stroke="{{}}" stroke-width="2"/>', VERMILLION),
-    "cut": ('<path d="M2 -11l-8 12h5l-2 10l9 -13h-5z" fill="{}"/>', VERMILLION),
-    "close": ('<path d="M0 -8v16" stroke="{}" stroke-width="3"/>', VERMILLION),
-    "stall": ('<path d="M-3 -7v14M3 -7v14" stroke="{}" stroke-width="3"/>', PURPLE),
-    "resume": ('<path d="M-4 -6l10 6l-10 6z" fill="{}"/>', GREEN),
-    "restore": ('<circle r="4" fill="{}"/>', GREEN),
-    "refuse": (
-        '<path d="M-4 0h8" stroke="{0}" stroke-width="2"/><circle r="6" fill="none" stroke="{0}" stroke-width="2"/>',
-        VERMILLION,
-    ),
-    "accept": ('<circle r="4" fill="{}"/>', GREEN),
-}
-OTHER = ('<path d="M0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z" fill="{}"/>', PALE)
 
 
 def svg(layout: Layout) -> str:
@@ -140,7 +95,12 @@ class _Picture:
     def lane(self, lane: Lane) -> Iterator[str]:
         y, end = self.y(lane.name), self.plot - 16
         if lane.name == SERVER:
-            yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="2.5" style="stroke:{PALE}"/>'
+            for start, stop in lane.online or [(-1.0, float(self.layout.steps))]:
+                left = max(self.x(start), self.begin) if start > 0 else self.begin
+                right = end if stop >= self.layout.steps else self.x(stop)
+                yield f'<path d="M{left:g} {y:g}H{right:g}" stroke-width="2.5" style="stroke:{PALE}"/>'
+            if lane.online:
+                yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="1.2" stroke-dasharray="2 5" style="stroke:{LANE}"/>'
             return
         yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="1.2" stroke-dasharray="2 5" style="stroke:{LANE}"/>'
         for start, stop in lane.online:
@@ -170,7 +130,8 @@ class _Picture:
     def mark(self, mark: Mark) -> str:
         shape, colour = MARKS.get(mark.style, OTHER)
         y = self.link(mark.lane) if mark.on_link else self.y(mark.lane)
-        sentence = f"{mark.lane}: {mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
+        about = f"{mark.labels} " if mark.labels else ""
+        sentence = f"{mark.lane}: {about}{mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
         if "var(" in colour:
             shape = shape.replace('fill="{}"', f'style="fill:{colour}"').replace('stroke="{}"', f'style="stroke:{colour}"')
         return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(sentence)}</title>{shape.format(colour)}</g>'
@@ -180,13 +141,13 @@ class _Picture:
     def words(self) -> Iterator[str]:
         self.symbols()
         for arrow in self.layout.arrows:
-            bold = arrow.style != "arrived"
-            yield self.word(arrow.label, self.beside_arrow(arrow), bold=bold)
+            if arrow.style != "ack":
+                yield self.word(arrow.label, self.beside_arrow(arrow), bold=arrow.style not in ("arrived", "skip"))
         yield from self.refusals()
         for mark in sorted(self.layout.marks, key=lambda mark: mark.on_link):
             if mark.step > 0 or mark.style != "connected" or self.layout.left_out:
                 places = self.beside_link(mark) if mark.on_link else self.beside_lane(mark.lane, self.x(mark.step))
-                yield self.word(mark.word, places, lines=mark.on_link)
+                yield self.word(f"{_range(mark.labels)} {mark.word}".strip(), places, lines=mark.on_link)
 
     def word(self, words: str, places: Iterable[Place], *, bold: bool = False, lines: bool = False) -> str:
         place = self.taken.put(words, places, bold=bold, lines=lines)
@@ -201,7 +162,7 @@ class _Picture:
         for arrow in self.layout.arrows:
             x1, y1, x2, y2 = self.ends(arrow)
             self.taken.line(x1, y1, x2, y2)
-            if arrow.style != "arrived":
+            if arrow.style not in ("arrived", "again", "skip", "ack"):
                 self.taken.symbol(x2, y2, 5)
 
     def beside_arrow(self, arrow: Arrow) -> Iterator[Place]:
@@ -267,16 +228,30 @@ class _Picture:
 
 def _end(end: str, dx: float, dy: float, x: float, y: float) -> str:
     """What stands at the end of a line that goes in direction (dx, dy)."""
-    if end == "head":
-        length = (dx * dx + dy * dy) ** 0.5 or 1
-        ux, uy = dx / length * 8, dy / length * 8
+    if end == "double":
+        return _end("head", dx, dy, x, y) + _end("head", dx, dy, x - 7 * dx / _length(dx, dy), y - 7 * dy / _length(dx, dy))
+    if end.endswith("head"):
+        size = (5 if end == "small head" else 8) / _length(dx, dy)
+        ux, uy = dx * size, dy * size
         points = (x, y), (x - ux - uy * 0.45, y - uy + ux * 0.45), (x - ux + uy * 0.45, y - uy - ux * 0.45)
         return '<path d="M' + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) + 'z" stroke="none"/>'
+    if end == "ring":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" stroke-width="2" style="fill:{PAPER}"/>'
     if end == "cross":
         return f'<path d="M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9" stroke-width="2.4"/>'
     if end == "bars":
         return f'<path d="M{x - 2.5:.1f} {y - 4.5:.1f}v9m5 0v-9" stroke-width="2"/>'
     return f'<path d="M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z" style="fill:{PAPER}"/>' if end == "diamond" else ""
+
+
+def _length(dx: float, dy: float) -> float:
+    return (dx * dx + dy * dy) ** 0.5 or 1
+
+
+def _range(labels: str) -> str:
+    """Many labels in little room: the first and the last."""
+    each = labels.split()
+    return labels if len(each) < 4 or any(not label.startswith("#") for label in each) else f"{each[0]}…{each[-1]}"
 
 
 def _text(place: Place, words: str, colour: str, *, bold: bool = False) -> str:

@@ -35,7 +35,7 @@ class Item:
     def tell(self, fate: Fate) -> None:
         """Its sender learns the fate; the first one counts."""
         if self.delivery.settle(fate):
-            self.record("settled", reason=fate.outcome)
+            self.record("settled", reason=fate.outcome, text=fate.reason)
 
     def bury(self) -> None:
         """It will not be sent any more."""

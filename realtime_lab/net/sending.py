@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any, Protocol
 
+from realtime_lab.history.journal import NOT_ASKED
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Fate
 from realtime_lab.net.envelope import Peer, Reply, seal
@@ -78,7 +79,7 @@ class Once:
         data = seal(peer, 0, item.data) if peer.client_id else item.data
         if self._ack_timeout is None:
             self._under_way[item] = math.inf
-            fate = Fate("unknown", reason="no acknowledgement was asked for")
+            fate = Fate("unknown", reason=NOT_ASKED)
             item.record_sent(connection, 1)
             ticket = connection.send(item.event, data, handed_over=lambda: self._end(item, fate))
             item.tickets = (ticket,)
@@ -93,8 +94,9 @@ class Once:
     def disconnected(self) -> None:
         """Nobody will ever know."""
         self._connection = None
+        asked = self._ack_timeout is not None
         for item in list(self._under_way):
-            self._end(item, Fate("unknown", reason="the connection ended before an acknowledgement came"))
+            self._end(item, Fate("unknown", reason="the connection ended before an acknowledgement came" if asked else NOT_ASKED))
 
     def tick(self, now: float) -> None:
         """Overdue is unknown."""

@@ -283,10 +283,11 @@ class Server:
         if guest is None:  # of a process that has crashed
             return self.sio.not_handled
         peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
+        sio = self.sio
         answer = await self._intake.receive(Arrival(sid, index, peer, event), arguments)
         await self._crash.reached("before_ack")
-        if answer is None or (answer.get("retryable") and not peer.nack):
-            return self.sio.not_handled
+        if sio is not self.sio or answer is None or (answer.get("retryable") and not peer.nack):
+            return sio.not_handled
         if asked.get():
             self._observe("answered", sid=sid, index=index, reason="ok" if answer["ok"] else str(answer["error"]))
         return answer
