@@ -9,11 +9,9 @@ What is sent again is paired in the same way: the n-th time is another copy of t
 from collections import defaultdict
 from collections.abc import Iterable
 
-from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Fate, Message
+from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Message
 from realtime_lab.history.journal import NOT_ASKED, Event
 from realtime_lab.rules.faults import Direction
-
-__all__ = ["SERVER", "Ack", "Connection", "Copy", "Fate", "Journeys", "Message"]
 
 
 class Journeys:

@@ -7,7 +7,7 @@ lanes and background take JupyterLab's theme where they find it. No scripts and 
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from realtime_lab.history.journeys import SERVER
+from realtime_lab.history.copies import SERVER
 from realtime_lab.history.looks import ARROWS, LANE, MARKS, OTHER, PALE, PAPER, PURPLE, TEXT, VERMILLION, Style
 from realtime_lab.history.space_time import Arrow, Barrier, Lane, Layout, Mark
 from realtime_lab.history.words import Place, Words, width

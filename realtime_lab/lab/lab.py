@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled, UnknownFault
+from realtime_lab.history.copies import SERVER
 from realtime_lab.history.journal import Event, Journal
-from realtime_lab.history.journeys import SERVER, Journeys
+from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import LoopThread, Trouble

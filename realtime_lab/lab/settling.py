@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from realtime_lab.history.journeys import Connection, Journeys
+from realtime_lab.history.copies import Connection
+from realtime_lab.history.journeys import Journeys
 from realtime_lab.lab.participant import Participant
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server

@@ -8,7 +8,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from realtime_lab.errors import RealtimeLabError
-from realtime_lab.history.journeys import SERVER, Journeys
+from realtime_lab.history.copies import SERVER
+from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
 from realtime_lab.history.verdict import Leg, verdict

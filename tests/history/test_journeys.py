@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_lab.history.journeys import Copy, Journeys
+from realtime_lab.history.copies import Copy
+from realtime_lab.history.journeys import Journeys
 from tests.history.stories import STORIES, Story, cut_before_six, interleaved
 
 

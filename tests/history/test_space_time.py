@@ -435,7 +435,7 @@ def test_arrows_go_right_and_stay_in_the_order_of_both_lanes(script: list[tuple[
 @given(scripts)
 def test_every_relay_leaves_in_a_step_in_which_the_server_received(script: list[tuple[str, str]]) -> None:
     drawn = layout(play([step for step in script if step[0] != "publish"], relay=True).events)
-    received = {arrow.end for arrow in drawn.arrows if arrow.receiver == "server" and arrow.style == "arrived"}
+    received = {arrow.end for arrow in drawn.arrows if arrow.receiver == "server" and arrow.reach == 1}
     assert {arrow.start for arrow in drawn.arrows if arrow.sender == "server"} <= received
 
 
