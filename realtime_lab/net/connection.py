@@ -236,6 +236,8 @@ class Connection:
                 for _ in range(min(PORTION, len(self._waiting))):
                     await self._send(self._waiting.popleft())
                 await self._sio.eio.queue.join()
+                if len(self._loops) < 2:
+                    return  # it broke: python-engineio calls a failed request done, too
                 self._flushing = False
                 self._drained(self)
 
