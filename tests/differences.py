@@ -172,7 +172,7 @@ ROWS = (
         "never more than 10 at once",
         (
             PY + "test_seventeen_events_in_one_long_polling_request_are_thrown_away_by_its_server",
-            LAB + "test_over_polling_a_burst_leaves_in_portions",
+            "tests/net/test_outbox.py::test_a_long_buffer_is_flushed_in_portions_that_a_plain_long_polling_server_takes",
         ),
     ),
 )
