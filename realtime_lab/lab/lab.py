@@ -79,7 +79,7 @@ class Lab:
         ping_timeout: int = 1,
         log: Log | None = None,
         dedupe: bool = False,
-    ) -> Starting:
+    ) -> Starting["Lab"]:
         """Start a lab: `lab = await Lab.start()`, or `async with Lab.start() as lab:`.
 
         A lab of the same name that is still open is closed first, so a set-up cell can be run again. The heartbeat is one second, so that
@@ -246,7 +246,7 @@ class Lab:
         link = await self._new_link(name, "")
         try:
             participant = Participant(
-                name, link, client_options(self, options), journal=self.journal, thread=self.thread, outgoing=self._outgoing
+                name, link, client_options(options, lambda: self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
             )
             await participant.client.connect()
         except BaseException:

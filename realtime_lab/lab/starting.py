@@ -4,30 +4,37 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 
-if TYPE_CHECKING:
-    from realtime_lab.lab.lab import Lab
-
 FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5, "retry_delay": 0.05, "retry_delay_max": 0.5}
 """A lab is not the internet: its clients come back fast, so that nobody waits."""
 
 
-class Starting:
+class Closable(Protocol):
+    """What is started here can be closed."""
+
+    async def close(self) -> None:
+        """End it."""
+
+
+L = TypeVar("L", bound=Closable)
+
+
+class Starting(Generic[L]):
     """What `Lab.start()` returns: `await` it, or use it in `async with`."""
 
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, "Lab"]]) -> None:
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, L]]) -> None:
         self._start = start
-        self._lab: Lab | None = None
+        self._lab: L | None = None
 
-    def __await__(self) -> Generator[Any, None, "Lab"]:
+    def __await__(self) -> Generator[Any, None, L]:
         return self._start().__await__()
 
-    async def __aenter__(self) -> "Lab":
+    async def __aenter__(self) -> L:
         self._lab = await self._start()
         return self._lab
 
@@ -41,11 +48,11 @@ def log_in(folder: Path) -> EventLog:
     return EventLog(folder / "log.db", synchronous="NORMAL", group=1)
 
 
-def client_options(lab: "Lab", options: dict[str, Any]) -> dict[str, Any]:
+def client_options(options: dict[str, Any], folder: Callable[[], Path]) -> dict[str, Any]:
     """What join() was given, with the lab's own defaults. A store without a folder is kept in the lab's own. Raises InvalidSetting."""
     known = [name for name in inspect.signature(Client).parameters if name not in ("url", "observer")]
     for name in options:
         if name not in known:
             raise InvalidSetting(f"a client has no option {name!r}. It has: {', '.join(known)}.")
     store = options.get("store")
-    return {**FAST, **options, **({} if store is None else {"store": lab.folder / store})}
+    return {**FAST, **options, **({} if store is None else {"store": folder() / store})}

@@ -38,6 +38,24 @@ async def deduping(folder: Path) -> AsyncIterator[Stack]:
         yield it
 
 
+@asynccontextmanager
+async def plain_server() -> AsyncIterator[tuple[str, list[Any]]]:
+    """A python-socketio server as anybody writes it: its address, and what it gets."""
+    got: list[Any] = []
+    sio = socketio.AsyncServer(async_mode="aiohttp")
+    sio.on(CHAT, lambda sid, data: got.append(data))
+    app = web.Application()
+    sio.attach(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", got
+    finally:
+        await sio.shutdown()
+        await runner.cleanup()
+
+
 async def offline(it: Stack, client: Client) -> None:
     it.link.cut()
     await until(lambda: not client.connected)
@@ -48,24 +66,15 @@ async def offline(it: Stack, client: Client) -> None:
 
 async def test_a_long_buffer_is_flushed_in_portions_that_a_plain_long_polling_server_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain python-socketio takes 16 packets of one request and throws a larger one away whole."""
-    got: list[int] = []
-    sio = socketio.AsyncServer(async_mode="aiohttp")
-    sio.on(CHAT, lambda sid, data: got.append(data))
-    app = web.Application()
-    sio.attach(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    client = Client(f"http://127.0.0.1:{runner.addresses[0][1]}", send_buffer=True, transports=["polling"], **FAST)
-    for n in range(200):
-        client.emit(CHAT, n)  # before it is connected
-    await client.connect()
-    monkeypatch.setattr(Payload, "max_decode_packets", 16)  # connect() has raised it for the process
-    await until(lambda: len(got) == 200)
-    assert got == list(range(200))
-    await client.close()
-    await sio.shutdown()
-    await runner.cleanup()
+    async with plain_server() as (url, got):
+        client = Client(url, send_buffer=True, transports=["polling"], **FAST)
+        for n in range(200):
+            client.emit(CHAT, n)  # before it is connected
+        await client.connect()
+        monkeypatch.setattr(Payload, "max_decode_packets", 16)  # connect() has raised it for the process
+        await until(lambda: len(got) == 200)
+        assert got == list(range(200))
+        await client.close()
 
 
 async def test_what_the_buffer_still_holds_survives_a_break_in_the_middle_of_its_flush() -> None:
@@ -139,19 +148,9 @@ async def test_an_event_larger_than_the_server_takes_is_refused_and_the_connecti
 
 
 async def test_a_plain_python_socketio_server_gets_the_envelope_and_its_acknowledgement_counts() -> None:
-    got: list[Any] = []
-    sio = socketio.AsyncServer(async_mode="aiohttp")
-    sio.on(CHAT, lambda sid, data: got.append(data))
-    app = web.Application()
-    sio.attach(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with Client(f"http://127.0.0.1:{runner.addresses[0][1]}", **RETRIES) as client:
+    async with plain_server() as (url, got), Client(url, **RETRIES) as client:
         assert (await client.emit(CHAT, "hi")).outcome == "acked"
-    assert [(each["id"].split(":")[1], each["data"]) for each in got] == [("1", "hi")]
-    await sio.shutdown()
-    await runner.cleanup()
+        assert [(each["id"].split(":")[1], each["data"]) for each in got] == [("1", "hi")]
 
 
 async def test_no_callback_stays_behind_in_python_socketio() -> None:
