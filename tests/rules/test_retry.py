@@ -1,0 +1,173 @@
+"""An event is sent until it is acknowledged or its tries are used up; then its fate is unknown."""
+
+import math
+
+import pytest
+from hypothesis import settings
+
+from realtime_lab.errors import InvalidSetting
+from realtime_lab.rules.retry import MAX_WINDOW, Done, Retry, Send, Settle, TimedOut
+from tests.rules.retry_machine import RetryMachine
+
+TestRetry = RetryMachine.TestCase
+TestRetry.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+
+
+def started(count: int, *, retries: float = math.inf, window: int = 1, delay: float = 0.0) -> Retry:
+    """Connected at 0, with events 1 to `count` under way."""
+    retry = Retry(retries=retries, ack_timeout=2.0, window=window, delay=delay)
+    assert retry.connected(0.0) == []
+    for n in range(1, count + 1):
+        assert retry.add(n, 0.0) == [Send(n, 1)]
+    return retry
+
+
+def test_an_event_that_is_acknowledged_is_settled_and_done() -> None:
+    retry = started(1)
+    assert (retry.room, retry.first, retry.tries) == (0, 1, {1: 1})
+    assert retry.acknowledged(1, 0.5) == [Settle(1, "acked"), Done(1)]
+    assert (retry.room, retry.first, retry.tries) == (1, None, {})
+    assert retry.next_deadline() is None
+
+
+def test_before_there_is_a_connection_nothing_leaves_and_no_time_runs() -> None:
+    retry = Retry(retries=0, ack_timeout=2.0)
+    assert retry.add(1, 0.0) == []
+    assert retry.next_deadline() is None
+    assert retry.tick(99.0, 0.5) == []
+    assert retry.connected(100.0) == [Send(1, 1)]
+    assert retry.next_deadline() == 102.0
+
+
+def test_a_try_without_an_acknowledgement_in_time_is_repeated() -> None:
+    retry = started(1)
+    assert retry.tick(1.9, 0.5) == []
+    assert retry.tick(2.0, 0.5) == [TimedOut(1, 1), Send(1, 2)]
+    assert retry.next_deadline() == 4.0
+
+
+def test_the_wait_before_a_try_is_repeated_grows_and_ends_at_its_limit() -> None:
+    retry, now = Retry(retries=math.inf, ack_timeout=2.0, delay=1.0, delay_max=3.0), 0.0
+    retry.connected(now)
+    retry.add(1, now)
+    for attempt, wait in enumerate([0.5, 1.0, 1.5, 1.5], 1):
+        now += 2.0
+        assert retry.tick(now, 0.5) == [TimedOut(1, attempt)]
+        assert retry.next_deadline() == now + wait
+        now += wait
+        assert retry.tick(now, 0.5) == [Send(1, attempt + 1)]
+
+
+def test_what_rests_holds_back_what_follows_it_and_no_timer_rings_in_vain() -> None:
+    retry = started(2, window=3, delay=1.0)
+    retry.refused(1, 0.0, "busy", draw=0.75, retryable=True)
+    retry.refused(2, 0.0, "busy", draw=0.25, retryable=True)
+    assert retry.add(3, 0.0) == []
+    assert retry.next_deadline() == 0.75, "at 0.25 nothing could leave"
+    assert retry.tick(0.25, 0.5) == []
+    assert retry.tick(0.75, 0.5) == [Send(1, 2), Send(2, 2), Send(3, 1)]
+
+
+def test_a_late_acknowledgement_counts_and_releases_what_was_held_back() -> None:
+    retry = started(1, window=2, delay=1.0)
+    assert retry.tick(2.0, 0.5) == [TimedOut(1, 1)]
+    assert retry.add(2, 2.0) == []
+    assert retry.acknowledged(1, 2.1) == [Settle(1, "acked"), Done(1), Send(2, 1)]
+
+
+def test_a_second_acknowledgement_says_nothing_new() -> None:
+    retry = started(1)
+    retry.acknowledged(1, 0.5)
+    assert retry.acknowledged(1, 0.6) == []
+    assert retry.refused(1, 0.6, "no", draw=0.5, retryable=False) == []
+
+
+def test_a_new_connection_sends_the_whole_window_again_in_order() -> None:
+    retry = started(3, window=3, delay=1.0)
+    assert retry.acknowledged(2, 0.1) == [Settle(2, "acked"), Done(2)]
+    retry.refused(1, 0.1, "busy", draw=0.5, retryable=True)
+    assert retry.disconnected() == []
+    assert retry.next_deadline() is None
+    assert retry.connected(0.2) == [Send(1, 2), Send(3, 2)], "a rest ends with its connection"
+
+
+def test_a_lost_connection_tells_at_once_when_it_was_the_last_try() -> None:
+    retry = started(1, retries=0)
+    reason = "given up after 1 try: the connection ended before an acknowledgement came"
+    assert retry.disconnected() == [Settle(1, "unknown", reason)]
+
+
+def test_used_up_tries_are_unknown_and_only_the_tombstone_is_sent_from_then_on() -> None:
+    retry = started(1, retries=1)
+    assert retry.tick(2.0, 0.5) == [TimedOut(1, 1), Send(1, 2)]
+    given_up = Settle(1, "unknown", "given up after 2 tries: no acknowledgement in 2 s")
+    assert retry.tick(4.0, 0.5) == [TimedOut(1, 2), given_up, Send(1, 1, tombstone=True)]
+    assert retry.tick(6.0, 0.5) == [TimedOut(1, 1), Send(1, 2, tombstone=True)]
+    assert retry.disconnected() == []
+    assert retry.connected(7.0) == [Send(1, 3, tombstone=True)]
+    assert retry.acknowledged(1, 8.0) == [Done(1)], "the application knows its fate already"
+
+
+def test_the_tombstone_of_an_earlier_run_is_sent_as_one() -> None:
+    retry = started(0)
+    assert retry.add(4, 0.0, tombstone=True) == [Send(4, 1, tombstone=True)]
+    refusal = retry.refused(4, 0.1, "its sender had given it up", draw=0.5, retryable=False)
+    assert refusal == [Done(4)]
+
+
+def test_infinite_retries_never_give_up() -> None:
+    retry, now = started(1), 0.0
+    for attempt in range(1, 500):
+        now += 2.0
+        assert retry.tick(now, 0.5) == [TimedOut(1, attempt), Send(1, attempt + 1)]
+
+
+def test_a_final_refusal_rejects_the_event_and_the_next_one_goes_on() -> None:
+    retry = started(2, window=2)
+    assert retry.refused(1, 0.1, "no money", draw=0.5, retryable=False) == [Settle(1, "rejected", "no money"), Done(1)]
+    assert retry.acknowledged(2, 0.2) == [Settle(2, "acked"), Done(2)]
+
+
+def test_a_refusal_for_now_costs_a_try() -> None:
+    retry = started(1, retries=1)
+    assert retry.refused(1, 0.1, "busy", draw=0.5, retryable=True) == [Send(1, 2)]
+    given_up = Settle(1, "unknown", "given up after 2 tries: busy")
+    assert retry.refused(1, 0.2, "busy", draw=0.5, retryable=True) == [given_up, Send(1, 1, tombstone=True)]
+
+
+def test_the_refusal_of_an_earlier_try_does_not_disturb_the_wait_for_the_next() -> None:
+    retry = started(1, delay=1.0)
+    retry.tick(2.0, 0.5)
+    assert retry.refused(1, 2.1, "busy", draw=0.9, retryable=True) == []
+    assert retry.next_deadline() == 2.5
+
+
+def test_a_gap_costs_no_try_because_nobody_looked_at_the_event() -> None:
+    retry = started(2, retries=1, window=2, delay=1.0)
+    assert retry.refused(1, 0.1, "busy", draw=0.5, retryable=True) == []
+    assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.tries == {1: 1, 2: 0}
+    assert retry.tick(0.6, 0.5) == [Send(1, 2), Send(2, 1)]
+
+
+def test_a_gap_behind_an_event_that_is_under_way_is_sent_again_at_once() -> None:
+    retry = started(2, window=2)
+    assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == [Send(2, 1)]
+
+
+def test_a_gap_before_the_first_event_costs_a_try_so_that_it_cannot_go_on_for_ever() -> None:
+    retry = started(1, retries=0)
+    given_up = Settle(1, "unknown", "given up after 1 try: gap")
+    assert retry.refused(1, 0.1, "gap", draw=0.5, retryable=True, gap=True) == [given_up, Send(1, 1, tombstone=True)]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, math.nan, -math.inf, True, None, "3"])
+def test_retries_are_a_whole_number_or_for_ever(value: object) -> None:
+    with pytest.raises(InvalidSetting, match=r"^retries="):
+        Retry(retries=value, ack_timeout=2.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [0, -1, MAX_WINDOW + 1, 1.0, True, None])
+def test_a_window_is_as_large_as_the_memory_of_the_server_at_most(value: object) -> None:
+    with pytest.raises(InvalidSetting, match=r"^window="):
+        Retry(retries=1, ack_timeout=2.0, window=value)  # type: ignore[arg-type]
