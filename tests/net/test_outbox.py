@@ -254,6 +254,20 @@ async def test_who_the_client_is_and_what_it_keeps_survive_and_without_a_store_t
         await until(lambda: it.at_server == [1, 2])  # 3 and 4 are gone with their memory
 
 
+async def test_what_was_given_up_is_not_sent_after_a_restart_either_only_its_tombstone_is(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it:
+        finite: dict[str, Any] = {"retries": 0, "ack_timeout": 1.0, "store": tmp_path / "client.db"}
+        client = await it.connected(**finite)
+        it.link.cut(before=f"{CHAT} #1")
+        assert (await client.emit(CHAT, "given up")).outcome == "unknown"
+        await client.abort()
+        it.link.restore()
+        client = await it.connected(**finite)
+        assert (await client.emit(CHAT, "next")).outcome == "acked"
+        assert it.at_server == ["next"]
+        assert [event.reason for event in it.of("discarded", "server")] == ["given up"]
+
+
 async def test_a_process_that_is_killed_loses_nothing_that_it_kept(tmp_path: Path) -> None:
     script = f"""
 import asyncio, math, sys
