@@ -76,15 +76,6 @@ class Client:
         if unknown or not transports or isinstance(transports, str):
             raise InvalidSetting(f'transports={transports!r}: give a list of "websocket" and "polling".')
         self.url = url
-        unknown = [name for name in transports if name not in TRANSPORTS]
-        if unknown or not transports or isinstance(transports, str):
-            raise InvalidSetting(f'transports={transports!r}: give a list of "websocket" and "polling".')
-        self.url = url
-        ack_timeout = None if ack_timeout is None else seconds("ack_timeout", ack_timeout)
-        if retries is not None and not ack_timeout:
-            raise InvalidSetting("retries need ack_timeout=, more than 0: without it nobody knows when to try again.")
-        if store is not None and retries is None:
-            raise InvalidSetting("store= needs retries=: without acknowledgements nobody knows when a stored event may be forgotten.")
         self._transports = tuple(transports)
         if auth is not None and not isinstance(auth, dict) and not callable(auth):
             raise InvalidSetting(f"auth={auth!r}: give a dict, or a function that returns one.")

@@ -23,8 +23,12 @@ class Item:
     observe: Observer
     n: int = 0
     """The number that it travels under; 0: none, or none yet."""
+    earlier: bool = False
+    """An earlier run accepted it, and may have sent it."""
     gone: bool = False
     """Only its tombstone is left."""
+    fate: Fate | None = None
+    """What its sender will be told as soon as it is written down."""
     tickets: tuple[Ticket, ...] = ()
     """Its sends on the latest connection: an acknowledgement of any of them counts."""
 
@@ -37,9 +41,9 @@ class Item:
         if self.delivery.settle(fate):
             self.record("settled", reason=fate.outcome, text=fate.reason)
 
-    def bury(self) -> None:
-        """It will not be sent any more."""
-        self.gone, self.data = True, None
+    def bury(self, fate: Fate | None = None) -> None:
+        """It will not be sent any more. `fate`: what its sender is still to be told."""
+        self.gone, self.data, self.fate = True, None, fate
 
     def ask(self, connection: Connection, data: Any, attempt: int, then: Callable[[Reply], object]) -> None:
         """Send it and ask for an acknowledgement; `then` is given what comes."""

@@ -30,8 +30,8 @@ class Keeper(Protocol):
     def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[StoreFailed], None]) -> None:
         """Remember an event."""
 
-    def give_up(self, n: int) -> None:
-        """Only the number of this event is still needed."""
+    def give_up(self, n: int, then: Callable[[], object]) -> None:
+        """Only the number of this event is still needed. Calls `then` when that is written."""
 
     def forget(self, n: int) -> None:
         """The number is finished."""
@@ -55,8 +55,9 @@ class NoKeeper:
         """No number."""
         kept(0)
 
-    def give_up(self, n: int) -> None:
-        """Nothing to do."""
+    def give_up(self, n: int, then: Callable[[], object]) -> None:
+        """At once."""
+        then()
 
     def forget(self, n: int) -> None:
         """Nothing to do."""
@@ -93,7 +94,7 @@ class StoreKeeper:
     def __init__(self, store: ClientStore) -> None:
         self._store = store
         self._arrivals: deque[_Arrival] = deque()
-        self._gone: list[int] = []
+        self._gone: list[tuple[int, Callable[[], object]]] = []
         self._finished: list[int] = []
         self._news = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -120,9 +121,9 @@ class StoreKeeper:
         self._arrivals.append(_Arrival(event, data, kept, failed))
         self._news.set()
 
-    def give_up(self, n: int) -> None:
+    def give_up(self, n: int, then: Callable[[], object]) -> None:
         """Soon."""
-        self._gone.append(n)
+        self._gone.append((n, then))
         self._news.set()
 
     def forget(self, n: int) -> None:
@@ -155,11 +156,13 @@ class StoreKeeper:
         finished, self._finished = self._finished, []
         try:
             if gone:
-                await self._store.give_up(gone)
+                await self._store.give_up([n for n, _ in gone])
             if finished:
                 await self._store.remove(finished)
         except StoreFailed as error:  # they stay: after a restart they are sent again, and the server knows their numbers
             self._report(error)
+        for _, then in gone:
+            then()
 
     async def _add(self, arrivals: deque[_Arrival]) -> None:
         try:

@@ -75,7 +75,7 @@ class Outbox:
         restored: dict[int, None] = {}
         for left in pending:
             item = self._new(left.event, left.data)
-            item.n, item.gone = left.n, left.gone
+            item.n, item.gone, item.earlier = left.n, left.gone, True
             restored[left.n] = None
             if not left.gone:
                 item.record("restored", id=self._id(item), event=left.event, text=brief(left.data))
@@ -83,6 +83,7 @@ class Outbox:
         for item in reversed([item for item in self._items.values() if item.n in restored]):
             self._buffer.restore(item.key, copied(item.data)[1], _now(), gone=item.gone)
         self._ready += len(pending)
+        self._arm()
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Outbox:
     def buried(self, item: Item) -> None:
         """Only the number of this event is still needed."""
         if item.n:
-            self._keeper.give_up(item.n)
+            self._keeper.give_up(item.n, lambda: None)
 
     def finished(self, item: Item) -> None:
         """Nothing more is to be done for it."""
@@ -191,7 +192,7 @@ class Outbox:
             reason = "waits for its turn" if self._connected else "not connected"
             item.record("buffered", event=item.event, id=self._id(item), reason=reason)
         if item.gone:
-            self.buried(item)
+            self._write_down(item)
         self._pump()
 
     def _not_kept(self, item: Item, error: StoreFailed) -> None:
@@ -201,6 +202,8 @@ class Outbox:
 
     def _pump(self) -> None:
         """Let go what may leave, then wait for what comes next."""
+        for key in self._buffer.expire(_now()):
+            self._too_old(self._items[key])
         keys = self._buffer.take(min(self._sender.room, self._ready))
         self._ready -= len(keys)
         for key in keys:
@@ -221,22 +224,27 @@ class Outbox:
         self._timer = None if due is None else asyncio.get_running_loop().call_at(due, self._tick)
 
     def _tick(self) -> None:
-        now = _now()
-        for key in self._buffer.expire(now):
-            self._too_old(self._items[key])
         for sender in self._senders:
-            sender.tick(now)
+            sender.tick(_now())
         self._pump()
 
     def _too_old(self, item: Item) -> None:
         reason = "too old: it waited longer than its maximum age"
-        self._discard(item, reason, Fate("rejected", reason=reason))
+        item.record("discarded", event=item.event, reason=reason)
+        fate = Fate("unknown" if item.earlier else "rejected", reason=reason)
         if self._again is None:
             self._ready -= 1
+            item.tell(fate)
             self.finished(item)
         else:
-            item.bury()
-            self.buried(item)
+            item.bury(fate)
+            self._write_down(item)
+
+    def _write_down(self, item: Item) -> None:
+        """That it is too old. It is told when it is written: else a process that ends before that would send it all the same."""
+        fate = item.fate
+        if item.n and fate is not None:
+            self._keeper.give_up(item.n, lambda: item.tell(fate))
 
 
 def _now() -> float:

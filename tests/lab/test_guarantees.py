@@ -9,6 +9,7 @@ import pytest
 
 from realtime_lab import BufferFull, EventLog, FaultPending, InvalidSetting, Lab, NotConnected, Rejected, TryAgain, UnknownFault
 from realtime_lab.net.crash import CRASHES
+from tests.net.harness import until
 
 RETRIES = {"retries": math.inf, "ack_timeout": 1.0}
 CHAT = "chat message"
@@ -144,6 +145,29 @@ async def test_a_refreshed_client_has_its_handlers_again_and_its_numbers_go_on()
         assert lab.verdict().leg("alice", "server").received == ("#1", "#2")
 
 
+async def test_a_handler_that_outlives_a_refresh_is_not_mistaken_for_a_later_one():
+    async with Lab.start() as lab:
+        alice, gates = await lab.join("alice"), {n: asyncio.Event() for n in (1, 2)}
+
+        @alice.on("news")
+        async def read(n):
+            await gates[n].wait()
+
+        def opened(n):
+            return lab.thread.call(gates[n].set)
+
+        await lab.publish("news", 1)
+        await until(lambda: [event for event in lab.journal if event.kind == "received"])
+        await alice.refresh()
+        await until(lambda: alice.connected)
+        await lab.publish("news", 2)
+        opened(2)
+        await lab.settle()
+        opened(1)
+        await until(lambda: len([event for event in lab.journal if event.kind == "handled"]) == 2)
+        assert lab.verdict().leg("server", "alice").finished == ("#2", "#1")
+
+
 async def test_a_finite_budget_is_burnt_by_reconnects_and_then_the_fate_is_unknown():
     async with Lab.start(dedupe=True) as lab:
         alice = await lab.join("alice", retries=2, ack_timeout=1.0)
@@ -206,7 +230,7 @@ async def test_slips_are_named():
             lab.server.crash(at="before_commit")
         with pytest.raises(UnknownFault, match="has not crashed"):
             await lab.server.restart()
-        with pytest.raises(InvalidSetting, match="retries need ack_timeout"):
+        with pytest.raises(InvalidSetting, match="retries= needs ack_timeout"):
             await lab.join("alice", retries=3)
         with pytest.raises(InvalidSetting, match="has no log"):
 

@@ -244,6 +244,41 @@ async def test_a_full_disk_asks_for_another_try_and_nothing_is_lost_when_there_i
         assert [len(text) for text in await rows(it)] == [5, 100_000]  # type: ignore[arg-type]
 
 
+async def test_a_commit_that_fails_is_not_taken_for_one_that_stands(tmp_path: Path) -> None:
+    """What was decided in a transaction that was rolled back is decided again."""
+    async with deduping(tmp_path) as it:
+        account(it)
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+        client = await it.connected(**RETRIES)
+        await client.emit("deposit", 1)
+        fail = [True, True]
+
+        async def before_commit() -> None:
+            if it.server._intake.uncommitted and fail:
+                fail.pop()
+                raise OSError("the disk has gone")
+
+        it.server._log.before_commit = before_commit  # type: ignore[union-attr]
+        assert (await client.emit("deposit", 2)).outcome == "acked"
+        assert await rows(it) == [1, 2]
+        assert len(reported) >= 2
+        assert [event.kind for event in it.of("undone")] == ["undone", "undone"]
+
+
+async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it, by_hand(it) as old:
+        kept_alive: list[str] = []
+        it.server.sio.disconnect = lambda sid: asyncio.sleep(0, kept_alive.append(sid))  # the goodbye is slow to arrive
+        async with by_hand(it) as new:
+            await until(lambda: kept_alive)
+            with pytest.raises(socketio.exceptions.TimeoutError):
+                await old.call(CHAT, {"id": "hand:1", "data": "old"}, timeout=0.3)
+            assert await say(new, 1, "new") == {"ok": True}
+        assert it.at_server == ["new"]
+        assert [event.reason for event in it.of("discarded")] == ["replaced"]
+
+
 async def test_events_without_a_number_work_in_the_database_too(tmp_path: Path) -> None:
     async with deduping(tmp_path) as it:
         account(it)
@@ -287,6 +322,7 @@ async def test_what_a_crash_at_each_point_leaves(tmp_path: Path, point: str, tra
         assert len(it.of("undone")) == (point == "before_commit")
         assert len(it.of("committed")) == 1 + committed
         assert len(it.of("answered")) == 1 + (point == "after_ack")
+        assert len(it.of("acked")) == 1 + (point == "after_ack")  # it was on its way before the crash
         it.link.accept()
         fate = await sent
         assert (fate.outcome, fate.result) == ("acked", 2)

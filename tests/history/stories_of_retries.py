@@ -1,0 +1,272 @@
+"""Histories of clients that keep and send again, and of a server that acknowledges, deduplicates and crashes. See stories.py."""
+
+from typing import Any
+
+from tests.history.stories import CHAT, Story
+
+LATE = "no acknowledgement in 2 s"
+BEFORE_COMMIT = "the server crashed before the commit"
+
+
+class Retries(Story):
+    """One event after the other: what a client with retries, its link and the server would record."""
+
+    def __init__(self, *names: str, relay: bool = False, sids: str = "sid") -> None:
+        super().__init__(*names, relay=relay, sids=sids)
+        self.tags: dict[tuple[str, int], Any] = {}
+        self.places: dict[tuple[str, int], tuple[str, int]] = {}
+        """(client, emission) -> sid and index of its latest send."""
+
+    # -- the client -----------------------------------------------------------------------------------------------------------------
+
+    def keep(self, name: str, reason: str = "", event: str = CHAT, *, id: bool = True) -> int:
+        """An application emits, and the client keeps it. Returns the number of the emission."""
+        number = self.emitted(name, event)
+        self.journal.record(name, "buffered", message=number, event=event, id=f"{name}:{number}" if id else "", reason=reason)
+        return number
+
+    def emitted(self, name: str, event: str = CHAT) -> int:
+        number, self._emissions[name] = self._emissions[name], self._emissions[name] + 1
+        self.journal.record(name, "emitted", message=number, event=event, text=str(number))
+        self.tags[name, number] = self._tag(name, event)
+        return number
+
+    def hand_over(self, name: str, number: int, attempt: int = 1, reason: str = "") -> None:
+        sid, tag = self.believes[name], self.tags[name, number]
+        self.places[name, number] = sid, self._indexes[sid, "upstream"]
+        self.journal.record(name, "sent", message=number, event=tag[1], sid=sid, attempt=attempt, reason=reason)
+        self._enqueue(name, sid, "upstream", tag)
+
+    def time_out(self, name: str, number: int, attempt: int = 1) -> None:
+        sid, index = self.places[name, number]
+        self.journal.record(name, "timed_out", message=number, sid=sid, index=index, attempt=attempt, reason=LATE)
+
+    def settled(self, name: str, number: int, reason: str = "acked", text: str = "") -> None:
+        self.journal.record(name, "settled", message=number, reason=reason, text=text)
+
+    # -- the server -----------------------------------------------------------------------------------------------------------------
+
+    def arrive(self, name: str, outcome: str = "handled", *, answer: bool = True) -> int:
+        """The next packet crosses the link. "handled", "running", "failed", or why the server turns it away. Returns the reception."""
+        packet = self.links[name].queues["upstream"].pop(0)
+        self._cross(name, packet, "wire")
+        place: dict[str, Any] = {"sid": packet.sid, "index": packet.index}
+        number = self._receptions["server"]
+        if outcome in ("handled", "running", "failed"):
+            self._receptions["server"] += 1
+            self.journal.record("server", "received", message=number, event=packet.event, **place)
+            if self.relay:
+                self.publish(packet.event, cause=number, skip=packet.sid, source=packet.tag)
+        else:
+            self.journal.record("server", "discarded", event=packet.event, reason=outcome, **place)
+        if outcome == "handled":
+            self.handled("server", number)
+            self.journal.record("server", "committed", message=number)
+        elif outcome == "failed":
+            self.failed("server", number)
+        if answer and outcome != "running":
+            self.journal.record("server", "answered", reason="ok", **place)
+        return number
+
+    def ack(self, name: str, number: int, reason: str = "ok", *, fate: Any = "wire", place: tuple[str, int] | None = None) -> None:
+        """The acknowledgement of its latest send crosses the link, or is "held" or "dropped" there."""
+        sid, index = place or self.places[name, number]
+        why = "the link was cut" if fate == "dropped" else ""
+        self.journal.record(name, fate, sid=sid, direction="downstream", type="ACK", answers=index, reason=why)
+        if fate == "wire":
+            self.journal.record(name, "acked", message=number, sid=sid, index=index, reason=reason)
+
+    def delivered(self, name: str, number: int, attempt: int = 1, outcome: str = "handled") -> None:
+        """Sent, handled (or turned away), acknowledged, settled."""
+        self.hand_over(name, number, attempt)
+        self.arrive(name, outcome)
+        self.ack(name, number)
+        self.settled(name, number)
+
+    def crash(self, code: str = 'crash(at="before_commit")') -> None:
+        self.journal.record("server", "fault", event="crash", reason=f"lab.server.{code}")
+        for sid in tuple(self.accepted):
+            self.journal.record("server", "disconnected", sid=sid, reason="the server crashed")
+        self.accepted.clear()
+        for link in self.links.values():
+            for queue in link.queues.values():
+                queue.clear()
+
+    def undo(self, reception: int) -> None:
+        self.journal.record("server", "undone", message=reception, reason=BEFORE_COMMIT)
+
+    def restart(self) -> None:
+        self.journal.record("server", "fault", event="restart", reason="lab.server.restart()")
+
+
+# -- the stories ----------------------------------------------------------------------------------------------------------------------
+
+
+def lost_ack() -> Retries:
+    """#1 is handled, its acknowledgement is lost with the link; the second try is known and answered again."""
+    story = Retries("alice")
+    first = story.keep("alice")
+    story.hand_over("alice", first)
+    story.arrive("alice")
+    story.cut("alice", 'cut(before="ack #1")')
+    story.ack("alice", first, fate="dropped")
+    story.both_notice("alice")
+    story.restore("alice")
+    story.connect("alice")
+    story.delivered("alice", first, attempt=2, outcome="duplicate")
+    return story
+
+
+def handled_twice() -> Retries:
+    """Without dedupe: a slow handler, a timeout, and the second try is handled too. The first answer comes late."""
+    story = Retries("alice")
+    first = story.keep("alice")
+    story.hand_over("alice", first)
+    reception, place = story.arrive("alice", "running"), story.places["alice", first]
+    story.time_out("alice", first)
+    story.hand_over("alice", first, attempt=2)
+    story.arrive("alice", answer=False)
+    story.handled("server", reception)
+    story.journal.record("server", "answered", sid=place[0], index=place[1], reason="ok")
+    story.ack("alice", first, place=place)
+    story.settled("alice", first)
+    return story
+
+
+def offline() -> Retries:
+    """Alice emits three while she is offline; they leave one after the other when she is back. One volatile is dropped."""
+    story = Retries("alice", "bob", relay=True)
+    story.cut("alice")
+    story.both_notice("alice")
+    kept = [story.keep("alice", "not connected") for _ in range(3)]
+    volatile = story.emitted("alice")
+    story.journal.record("alice", "discarded", message=volatile, reason="volatile, and not connected")
+    story.settled("alice", volatile, "rejected")
+    story.restore("alice")
+    story.connect("alice")
+    for number in kept:
+        story.delivered("alice", number)
+        story.carry("bob", "downstream")
+    return story
+
+
+def crashed() -> Retries:
+    """The server crashes before it commits #2: its effects are undone, and the second try is the first that counts."""
+    story = Retries("alice")
+    first, second = story.keep("alice"), story.keep("alice", "waits for its turn")
+    story.delivered("alice", first)
+    story.hand_over("alice", second)
+    reception = story.arrive("alice", "running")
+    story.crash()
+    story.undo(reception)
+    story.notice("alice")
+    story.restart()
+    story.connect("alice")
+    story.delivered("alice", second, attempt=2)
+    return story
+
+
+def given_up() -> Retries:
+    """Two tries of #1 are not answered: its fate is unknown, a tombstone goes first, and #2 arrives."""
+    story = Retries("alice")
+    first, second = story.keep("alice"), story.keep("alice", "waits for its turn")
+    story.stall("alice")
+    story.hand_over("alice", first)
+    story.time_out("alice", first)
+    story.both_notice("alice", "ping timeout")
+    story.restore("alice")
+    story.links["alice"].queues["upstream"].clear()
+    story.connect("alice")
+    story.hand_over("alice", first, attempt=2)
+    story.links["alice"].queues["upstream"].clear()
+    story.cut("alice")
+    story.both_notice("alice")
+    story.settled("alice", first, "unknown", LATE)
+    story.restore("alice")
+    story.connect("alice")
+    story.hand_over("alice", first, 0, "given up")
+    story.arrive("alice", "given up", answer=False)
+    story.delivered("alice", second)
+    return story
+
+
+def refreshed(*, store: bool) -> Retries:
+    """Alice keeps two and her tab is refreshed: with a store they are found again, without it they are gone."""
+    story = Retries("alice")
+    story.both_notice("alice")
+    kept = [story.keep("alice", "not connected") for _ in range(2)]
+    for number in kept:
+        if store:
+            again = number + 10
+            story.tags["alice", again] = story.tags["alice", number]
+            story.journal.record("alice", "restored", message=again, id=f"alice:{number}", event=CHAT)
+        else:
+            story.journal.record("alice", "forgotten", message=number, reason="the tab was refreshed")
+    story._emissions["alice"] = 20
+    story.connect("alice")
+    for number in kept if store else ():
+        story.delivered("alice", number + 10)
+    return story
+
+
+def turned_away() -> Retries:
+    """#2 comes before #1 was there and is refused as a gap; then both come in order."""
+    story = Retries("alice")
+    first, second = story.keep("alice"), story.keep("alice")
+    story.hand_over("alice", second)
+    story.arrive("alice", "gap")
+    story.ack("alice", second, "gap: expected 1")
+    story.delivered("alice", first)
+    story.delivered("alice", second, attempt=2)
+    return story
+
+
+def held_ack() -> Retries:
+    """The way back stalls: the acknowledgement waits at the link."""
+    story = Retries("alice")
+    first = story.keep("alice")
+    story.hand_over("alice", first)
+    story.arrive("alice")
+    story.stall("alice")
+    story.ack("alice", first, fate="held")
+    return story
+
+
+def undefined_key() -> Retries:
+    """Two messages under one key: the second is taken for a duplicate, acknowledged, and never handled."""
+    story = Retries("alice")
+    first, second = story.keep("alice"), story.keep("alice", "waits for its turn")
+    story.delivered("alice", first)
+    story.delivered("alice", second, outcome="duplicate")
+    return story
+
+
+def queue(size: int = 12) -> Retries:
+    """One after the other, and every fourth needs a second try."""
+    story = Retries("alice", "bob", relay=True)
+    numbers = [story.keep("alice", "waits for its turn" if number else "") for number in range(size)]
+    for number in numbers:
+        again = number % 4 == 3
+        if again:
+            story.hand_over("alice", number)
+            story.arrive("alice")
+            story.carry("bob", "downstream")
+            story.time_out("alice", number)
+        story.delivered("alice", number, 1 + again, "duplicate" if again else "handled")
+        story.carry("bob", "downstream")
+    return story
+
+
+RETRIES = {
+    "lost ack": lost_ack,
+    "handled twice": handled_twice,
+    "offline": offline,
+    "crashed": crashed,
+    "given up": given_up,
+    "refreshed, no store": lambda: refreshed(store=False),
+    "refreshed, store": lambda: refreshed(store=True),
+    "turned away": turned_away,
+    "held ack": held_ack,
+    "undefined key": undefined_key,
+    "queue": queue,
+}
