@@ -30,7 +30,8 @@ class Labels:
     def at_node(self, copy: Copy) -> str:
         """Beside the receiver's own marks, where no arrow tells whose it is."""
         source = copy.message.source
-        return self._label(source, len(self._authors[copy.receiver, source.event, source.number]) > 1)
+        label = self._label(source, len(self._authors[copy.receiver, source.event, source.number]) > 1)
+        return label + f" try {copy.attempt}" * (copy.attempt > 1)
 
     def at_home(self, message: Message) -> str:
         """Beside its author's own marks."""
