@@ -1,8 +1,12 @@
 """Histories of clients that keep and send again, and of a server that acknowledges, deduplicates and crashes. See stories.py."""
 
+import random
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from tests.history.stories import CHAT, Story
+from realtime_lab.history.journal import Event
+from tests.history.stories import CHAT, Story, _causes
 
 LATE = "no acknowledgement in 2 s"
 BEFORE_COMMIT = "the server crashed before the commit"
@@ -222,12 +226,12 @@ def turned_away() -> Retries:
 
 
 def held_ack() -> Retries:
-    """The way back stalls: the acknowledgement waits at the link."""
+    """Only the way back is stalled: the message passes, its acknowledgement waits at the link."""
     story = Retries("alice")
+    story.stall("alice")
     first = story.keep("alice")
     story.hand_over("alice", first)
     story.arrive("alice")
-    story.stall("alice")
     story.ack("alice", first, fate="held")
     return story
 
@@ -270,3 +274,57 @@ RETRIES = {
     "undefined key": undefined_key,
     "queue": queue,
 }
+
+
+# -- the same run, with acknowledgements that took another time --------------------------------------------------------------------------
+
+
+def retimed(events: Sequence[Event], choose: random.Random) -> tuple[Event, ...]:
+    """The same run as another journal could have recorded it. When an acknowledgement came is chance, except for what it let go."""
+    needs = [a | b for a, b in zip(_causes([_plain(event) for event in events]), _more_causes(events), strict=True)]
+    order: list[int] = []
+    left = set(range(len(events)))
+    while left:
+        ready = sorted(index for index in left if not needs[index] & left)
+        order.append(choose.choice(ready))
+        left.discard(order[-1])
+    return tuple(replace(events[index], seq=seq) for seq, index in enumerate(order))
+
+
+def _plain(event: Event) -> Event:
+    """What the causes of stories.py know it as."""
+    if event.kind == "acked":
+        return replace(event, node=f"{event.node}'s acks")
+    if event.kind == "discarded" and event.node == "server":
+        return replace(event, kind="received")
+    if event.kind == "fault" and event.node == "server":
+        return replace(event, kind="handled")
+    return replace(event, kind="refused") if event.kind in ("buffered", "discarded") else event
+
+
+def _more_causes(events: Sequence[Event]) -> list[set[int]]:
+    """The way back of each copy, what an acknowledgement lets go, and what a crash or a restart stands before and after."""
+    needs: list[set[int]] = [set() for _ in events]
+    way: dict[tuple[str, int], int] = {}
+    acks: dict[str, int] = {}
+    hands: list[int] = []
+    crash: int | None = None
+    for index, event in enumerate(events):
+        place = (event.sid, event.answers if event.type == "ACK" else event.index)
+        if event.type == "ACK" or event.kind in ("answered", "acked", "timed_out") or (event.node == "server" and event.index >= 0):
+            needs[index] |= {way[place]} if place in way else set()
+            way[place] = index
+        if event.kind in ("settled", "sent", "disconnected") and event.node in acks:
+            needs[index].add(acks[event.node])
+        if event.kind == "acked":
+            acks[event.node] = index
+        if event.kind == "disconnected" and crash is not None:
+            needs[index].add(crash)
+        by_hand = event.kind == "fault" and event.node == "server"
+        if by_hand:
+            crash = index if event.event == "crash" else crash
+            needs[index] |= set(hands)
+        if by_hand or event.kind in ("emitted", "sent", "buffered", "discarded"):
+            needs[index] |= {other for other in hands if events[other].kind == "fault"}
+            hands.append(index)
+    return needs
