@@ -64,7 +64,7 @@ class AckSteps:
         copy = self._held(event)
         if copy is not None:
             self._gates[id(copy)] = self._lanes.tracks[event.node].fault
-            if copy.wire_only:
+            if copy.ack is not None and copy.ack.wire >= 0 and (copy.wire_only or (copy.ack.late and copy.ack.arrived < 0)):
                 self._arrive(copy)
 
     def _acked(self, event: Event) -> None:

@@ -106,11 +106,13 @@ class Ack:
     """What the link said when it dropped it."""
     result: str = ""
     """What it told the client: "ok", or why not."""
+    late: bool = False
+    """It came to somebody who did not wait for it any more, and said nothing."""
 
     @property
     def fate(self) -> Fate:
         """What became of it, seen from outside: arrived, lost or in flight."""
-        if self.arrived >= 0 or (self.wire_only and self.wire >= 0):
+        if self.arrived >= 0 or (self.wire >= 0 and (self.wire_only or self.late)):
             return "arrived"
         return "lost" if self.dropped >= 0 or self.connection.over("downstream") else "in flight"
 

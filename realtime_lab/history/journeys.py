@@ -1,8 +1,8 @@
 """Journeys: pairs the journal's events into messages and their copies, one copy for each receiver and each hop.
 
 A message has no id on the wire as long as no guarantee is switched on, so copies are paired by position: what a client hands to connection
-S as its third event is the third event that the server receives from S, because one connection keeps its order (Socket.IO,
-"Delivery guarantees"; TCP), and the other way round. A copy that was handed over and never received, on a connection that is over, is lost.
+S as its third event is the third event that the server receives from S, because one connection keeps its order (TCP), and the other way
+round. A copy that was handed over and never received, on a connection that is over, is lost.
 What is sent again is paired in the same way: the n-th time is another copy of the same message.
 """
 
@@ -205,14 +205,13 @@ class Journeys:
         else:
             self._forgotten(event)
 
-    # -- acknowledgements -------------------------------------------------------------------------------------------------------------
-
     def _ack(self, sid: str, index: int) -> Ack | None:
         """The acknowledgement of the event at this place, if that is known."""
         copy = self.copy_at(sid, "upstream", index)
         if copy is None or copy.connection is None:
             return None
         copy.ack = copy.ack or Ack(copy.connection, copy.wire_only)
+        copy.ack.late = copy.ack.late or copy.timed_out >= 0 or copy.message.settled != ""
         return copy.ack
 
     def _answered(self, event: Event) -> None:

@@ -294,3 +294,21 @@ async def test_a_late_acknowledgement_of_an_earlier_try_counts():
         assert handled == [1, 2]
         await lab.settle()
         assert [event for event in lab.journal if event.kind == "timed_out"]
+
+
+@pytest.mark.parametrize("options", [{"ack_timeout": 0.1}, {"ack_timeout": 0.1, "retries": math.inf}])
+async def test_an_acknowledgement_that_came_too_late_is_not_called_lost_when_the_connection_ends(options):
+    async with Lab.start() as lab:
+
+        @lab.server.on("slow")
+        async def slow(sid, n):
+            await asyncio.sleep(0.3)
+
+        alice = await lab.join("alice", **options)
+        alice.emit("slow", 1)
+        await lab.settle()
+        acks = [event for event in lab.wire("alice", "downstream") if event.type == "ACK"]
+        assert acks
+        alice.link.cut()
+        await lab.settle()
+        assert "ack #1" not in str(lab.figure())
