@@ -24,16 +24,16 @@ class Style:
 
 ARROWS = {
     "arrived": Style(BLUE, "", "head", "arrived"),
-    "again": Style(ORANGE, "", "head", "sent again, arrived"),
+    "again": Style(ORANGE, "", "head", "sent again"),
     "twice": Style(VERMILLION, "", "double", "handled again"),
-    "repeat": Style(ORANGE, "", "ring", "arrived, not handled"),
-    "skip": Style(PALE, "4 3", "head", "given up (tombstone)"),
+    "repeat": Style(ORANGE, "", "ring", "not handled"),
+    "skip": Style(PALE, "4 3", "head", "given up"),
     "lost": Style(VERMILLION, "6 3", "cross", "lost"),
     "held": Style(PURPLE, "2 3", "bars", "held by the link"),
     "in flight": Style(PALE, "1.5 4", "", "still on the way"),
     "refused": Style(VERMILLION, "", "diamond", "refused by emit"),
-    "ack": Style(GREEN, "1 3", "small head", "acknowledgement"),
-    "lost ack": Style(VERMILLION, "1 3", "cross", "acknowledgement lost"),
+    "ack": Style(GREEN, "1 3", "small head", "ack"),
+    "lost ack": Style(VERMILLION, "1 3", "cross", "ack lost"),
 }
 
 MARKS = {  # what a mark looks like around (0, 0), and its colour

@@ -16,6 +16,8 @@ STEP, ROW = 40, 13
 """Pixels: one step to the right, one row of labels."""
 TOP, BOTTOM, LEGEND = 46, 44, 26
 NOTE = "steps, not seconds →"
+FULL = 5
+"""Words in a legend that leave room for the note."""
 
 
 def svg(layout: Layout) -> str:
@@ -30,7 +32,10 @@ class _Picture:
         self.left = 30 + max((width(lane.name) for lane in layout.lanes), default=40)
         self.gap = 60 if len(layout.lanes) <= 3 else 80
         """Pixels from lane to lane. A lane that others look past has words beside it and needs more room."""
-        legend = sum(width(word) + 56 for word in [style.word for style in self.styles().values()] + [NOTE] * (1 + bool(layout.left_out)))
+        words = [style.word for style in self.styles().values()] + [NOTE] * bool(layout.left_out)  # as wide as what was left out
+        self.spare = len(words) > FULL
+        """Is the legend so full that the note on the steps can be spared?"""
+        legend = sum(width(word) + 56 for word in words + [NOTE] * (not self.spare))
         self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
         self.begin = -12 if layout.left_out else 8
         self.height = TOP + self.gap * max(len(layout.lanes) - 1, 0) + BOTTOM + LEGEND
@@ -222,6 +227,8 @@ class _Picture:
             yield _end(style.end, 24, 0, x + 24, y) + "</g>"
             yield _text(Place(x + 34, y + 4, "start"), style.word, TEXT)
             x += width(style.word) + 56
+        if self.spare:
+            return
         note = NOTE if self.layout.steps else "nothing has happened yet"
         yield _text(Place(self.left + self.plot - 14, y + 4, "end"), note, PALE)
 
