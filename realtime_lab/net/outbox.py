@@ -77,7 +77,9 @@ class Outbox:
             item = self._new(left.event, left.data)
             item.n, item.gone, item.earlier = left.n, left.gone, True
             restored[left.n] = None
-            if not left.gone:
+            if left.gone:
+                item.delivery.settle(Fate("unknown", reason="an earlier run gave it up"))
+            else:
                 item.record("restored", id=self._id(item), event=left.event, text=brief(left.data))
         self._numbers = {**restored, **self._numbers}
         for item in reversed([item for item in self._items.values() if item.n in restored]):
@@ -135,7 +137,7 @@ class Outbox:
         for item in list(self._items.values()):
             if item.n and self._keeper.durable:
                 item.delivery.settle(Fate("unknown", reason="it is kept in the store; the next start goes on with it"))
-            elif abandoned:
+            elif abandoned and item.delivery.fate is None:
                 item.record("forgotten", reason="the client started anew")
                 item.delivery.settle(Fate("unknown", reason="the client started anew"))
             elif not item.tickets:

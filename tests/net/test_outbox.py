@@ -279,7 +279,8 @@ async def test_what_was_given_up_is_not_sent_after_a_restart_either_only_its_tom
         await client.abort()
         it.link.restore()
         client = await it.connected(**finite)
-        assert (await client.emit(CHAT, "next")).outcome == "acked"
+        client.emit(CHAT, "next")
+        await client.flush()  # the tombstone is nothing that anybody waits for
         assert it.at_server == ["next"]
         assert [event.reason for event in it.of("discarded", "server")] == ["given up"]
 
