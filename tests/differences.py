@@ -44,7 +44,10 @@ ROWS = (
         "no limit",
         NONE,
         "`buffer_limit`, `buffer_limit_bytes`: `BufferFull`, nothing kept is lost; `max_age`",
-        (LAB + "test_a_full_buffer_refuses_and_what_it_holds_arrives",),
+        (
+            JS + "test_the_send_buffer_has_no_limit_that_ten_thousand_events_would_meet",
+            LAB + "test_a_full_buffer_refuses_and_what_it_holds_arrives",
+        ),
     ),
     Row(
         "volatile events",

@@ -69,6 +69,14 @@ async def test_what_is_emitted_offline_is_kept_and_sent_in_order_before_what_the
         await until(lambda: js.said("acked") == [[number, None, {"ok": True}] for number in (1, 2, 3)])
 
 
+async def test_the_send_buffer_has_no_limit_that_ten_thousand_events_would_meet() -> None:
+    async with stack() as it, offline(it) as js:
+        await js.did("emit", **{"from": 0, "to": 10_000})
+        it.link.restore()
+        await until(lambda: len(it.at_server) == 10_000)
+        assert it.at_server == list(range(10_000))
+
+
 async def test_a_volatile_event_is_dropped_from_the_first_attempt_to_reconnect_on() -> None:
     async with stack() as it, offline(it) as js:
         await until(lambda: js.said("attempt"))

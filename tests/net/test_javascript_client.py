@@ -69,6 +69,7 @@ async def test_it_comes_back_after_a_cut_at_an_exact_message() -> None:
         await until(lambda: it.at_server[-1:] == [11])
         await it.server.emit(CHAT, "welcome back")
         await until(lambda: js.said("got") == ["welcome back"])
+        assert it.at_server == [1, 2, 3, 4, 5, 11]  # 6 to 10 were handed to the connection: the buffer had forgotten them
         assert len(set(js.said("connect"))) == 2
 
 
