@@ -32,9 +32,14 @@ def dump(value: Any) -> tuple[str, str | None]:
         ) from None
     if not attachments:
         return text, None
-    if text.count('"_placeholder":') != len(attachments):
-        raise NotSerialisable("a dict with the key '_placeholder' cannot travel together with bytes: Socket.IO uses that key. Rename it.")
+    check_placeholders(text, attachments)
     return text, json.dumps([base64.b64encode(each).decode("ascii") for each in attachments], separators=COMPACT)
+
+
+def check_placeholders(text: str, attachments: list[bytes]) -> None:
+    """Raise NotSerialisable if the application's own data looks like the place of an attachment."""
+    if attachments and text.count('"_placeholder":') != len(attachments):
+        raise NotSerialisable("a dict with the key '_placeholder' cannot travel together with bytes: Socket.IO uses that key. Rename it.")
 
 
 def load(text: str, attachments: str | None = None) -> Any:

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
-from realtime_lab.errors import AlreadyClosed, StoreFailed
+from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.client_store import ClientStore, Pending
+
+STORE_ERRORS = (StoreFailed, StoreInUse)
+"""It failed, or a foreign program writes to it for too long. Either may be over soon, so the writer goes on."""
 
 
 class Keeper(Protocol):
@@ -27,7 +30,7 @@ class Keeper(Protocol):
     async def open(self) -> list[Pending]:
         """What an earlier run left behind, in order. Raises StoreInUse, StoreFailed."""
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[StoreFailed], None]) -> None:
+    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """Remember an event."""
 
     def give_up(self, n: int, then: Callable[[], object]) -> None:
@@ -51,7 +54,7 @@ class NoKeeper:
         """Nothing was left behind."""
         return []
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[StoreFailed], None]) -> None:
+    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """No number."""
         kept(0)
 
@@ -72,7 +75,7 @@ class MemoryKeeper(NoKeeper):
     def __init__(self) -> None:
         self.client_id = uuid4().hex
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[StoreFailed], None]) -> None:
+    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """At once."""
         self.highest += 1
         kept(self.highest)
@@ -83,7 +86,7 @@ class _Arrival:
     event: str
     data: Any
     kept: Callable[[int], None]
-    failed: Callable[[StoreFailed], None]
+    failed: Callable[[OSError], None]
 
 
 class StoreKeeper:
@@ -116,7 +119,7 @@ class StoreKeeper:
             self._writer = asyncio.create_task(self._write())
             return pending
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[StoreFailed], None]) -> None:
+    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """Soon; before the store is open it waits."""
         self._arrivals.append(_Arrival(event, data, kept, failed))
         self._news.set()
@@ -136,17 +139,16 @@ class StoreKeeper:
         async with self._door:
             self._closed = True
             if self._writer is not None:
-                self._writer.cancel()
+                self._news.set()
                 await asyncio.wait({self._writer})
                 self._writer = None
-                await self._flush()
                 await self._store.close()
 
     async def _write(self) -> None:
-        while True:
+        while not self._closed or self._news.is_set():
             await self._news.wait()
             self._news.clear()
-            await asyncio.shield(self._flush())
+            await self._flush()
 
     async def _flush(self) -> None:
         arrivals, self._arrivals = self._arrivals, deque()
@@ -159,7 +161,7 @@ class StoreKeeper:
                 await self._store.give_up([n for n, _ in gone])
             if finished:
                 await self._store.remove(finished)
-        except StoreFailed as error:  # they stay: after a restart they are sent again, and the server knows their numbers
+        except STORE_ERRORS as error:  # they stay: after a restart they are sent again, and the server knows their numbers
             self._report(error)
         for _, then in gone:
             then()
@@ -167,7 +169,7 @@ class StoreKeeper:
     async def _add(self, arrivals: deque[_Arrival]) -> None:
         try:
             numbers = await self._store.add([(each.event, each.data) for each in arrivals])
-        except StoreFailed as error:
+        except STORE_ERRORS as error:
             for each in arrivals:
                 each.failed(error)
             self._report(error)
@@ -176,5 +178,5 @@ class StoreKeeper:
             self.highest = n
             each.kept(n)
 
-    def _report(self, error: StoreFailed) -> None:
+    def _report(self, error: OSError) -> None:
         asyncio.get_running_loop().call_exception_handler({"message": f"the client's store: {error}", "exception": error})

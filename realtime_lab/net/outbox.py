@@ -7,7 +7,7 @@ what survives the process the keeper's. The options of the client choose which o
 import asyncio
 from typing import Any
 
-from realtime_lab.errors import BufferFull, NotConnected, NotSettled, StoreFailed
+from realtime_lab.errors import BufferFull, NotConnected, NotSettled
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.envelope import Peer
@@ -197,7 +197,7 @@ class Outbox:
             self._write_down(item)
         self._pump()
 
-    def _not_kept(self, item: Item, error: StoreFailed) -> None:
+    def _not_kept(self, item: Item, error: OSError) -> None:
         self._buffer.withdraw([item.key])
         self._discard(item, "the store failed", Fate("rejected", reason=str(error)))
         self.finished(item)

@@ -15,6 +15,7 @@ from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
 from realtime_lab.history.journal import Kind
+from realtime_lab.net.body import check_placeholders
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
@@ -26,6 +27,10 @@ BINARY = frozenset({packet.BINARY_EVENT, packet.BINARY_ACK})
 
 MAX_PACKETS = 100_000
 """Packets in one long-polling payload at most. Engine.IO itself limits a payload by its bytes only."""
+
+
+SPARE = 20
+"""Levels of nesting that data leaves free: later it is put into an envelope, and written by code that Python calls from deeper down."""
 
 
 def allow_long_payloads() -> None:
@@ -63,11 +68,15 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is u
 
 
 def check_event(event: str) -> str:
-    """The event name, or ReservedName / TypeError when it cannot be emitted."""
+    """The event name, or ReservedName / NotSerialisable / TypeError when it cannot be emitted."""
     if not isinstance(event, str):
         raise TypeError(f"an event's name is a string, not {type(event).__name__}: {event!r}")
     if event in RESERVED:
         raise ReservedName(f"{event!r} is reserved by Socket.IO. Choose another event name (reserved: {', '.join(sorted(RESERVED))}).")
+    try:
+        event.encode()
+    except UnicodeEncodeError:
+        raise NotSerialisable(f"the event name {event!r} holds half of a surrogate pair. Give well-formed text.") from None
     return event
 
 
@@ -82,12 +91,19 @@ def copied(data: Any) -> tuple[Any, int]:
     Raises NotSerialisable if Socket.IO cannot carry it (JSON, with bytes allowed inside lists and dicts).
     """
     try:
-        arguments, attachments = packet.Packet.deconstruct_binary(list(data) if isinstance(data, tuple) else [data])
+        arguments: Any = list(data) if isinstance(data, tuple) else [data]
+        for _ in range(SPARE):
+            arguments = [arguments]
+        arguments, attachments = packet.Packet.deconstruct_binary(arguments)
+        for _ in range(SPARE):
+            arguments = arguments[0]
         text = json.dumps(arguments, allow_nan=False, separators=(",", ":"))  # a JavaScript peer hangs up on NaN
+        copy_of_data = copy.deepcopy(data)
     except (TypeError, ValueError, RecursionError) as error:
         hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
         raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
-    return copy.deepcopy(data), len(text) + sum(len(attachment) for attachment in attachments)
+    check_placeholders(text, attachments)
+    return copy_of_data, len(text) + sum(len(attachment) for attachment in attachments)
 
 
 def brief(data: Any, limit: int = 80) -> str:

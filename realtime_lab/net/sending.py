@@ -176,6 +176,7 @@ class Again:
                         self._owner.buried(item)
                 case Done(n):
                     del self._items[n]
+                    self._results.pop(n, None)  # of an acknowledgement that came after it was given up
                     item.forget_tickets()
                     self._owner.finished(item)
 

@@ -1,19 +1,23 @@
 """A real server, a real link and a real client, with one journal, for the tests of this folder."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from realtime_lab.history.journal import Event, Journal
 from realtime_lab.net.client import Client
+from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 
 CHAT = "chat message"
 FAST = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 2.0}
+RETRIES: dict[str, Any] = {"retries": math.inf, "ack_timeout": 1.0, "retry_delay": 0.01}
 TRANSPORTS = [("websocket",), ("polling",)]
 
 
@@ -91,3 +95,16 @@ async def stack(**server_options: Any) -> AsyncIterator[Stack]:
             for client in it.clients:
                 await client.close()
             await it.link.stop()
+
+
+@asynccontextmanager
+async def deduping(folder: Path, *, group: int = 500, **server_options: Any) -> AsyncIterator[Stack]:
+    """As `stack`, with a server that applies once."""
+    async with stack(log=EventLog(folder / "log.db", synchronous="OFF", group=group), dedupe=True, **server_options) as it:
+        yield it
+
+
+async def offline(it: Stack, client: Client) -> None:
+    """Cut, and wait until the client knows."""
+    it.link.cut()
+    await until(lambda: not client.connected)

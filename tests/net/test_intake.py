@@ -1,7 +1,6 @@
 """What a server does with events that have numbers, and what a crash leaves of it: real sockets, a real database."""
 
 import asyncio
-import math
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +16,7 @@ from realtime_lab.net.crash import CRASHES
 from realtime_lab.net.envelope import Envelope, Peer, announce, peer_of, reply, seal, unseal
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
-from tests.net.harness import CHAT, FAST, Stack, stack, until
-
-RETRIES: dict[str, Any] = {"retries": math.inf, "ack_timeout": 1.0, "retry_delay": 0.01}
-
-
-@asynccontextmanager
-async def deduping(folder: Path, **options: Any) -> AsyncIterator[Stack]:
-    async with stack(log=EventLog(folder / "log.db", synchronous="OFF", group=1), dedupe=True, **options) as it:
-        yield it
+from tests.net.harness import CHAT, FAST, RETRIES, Stack, deduping, stack, until
 
 
 @asynccontextmanager
@@ -123,7 +114,7 @@ async def test_a_bad_announcement_is_refused_with_the_reason() -> None:
 
 
 async def test_repeats_gaps_conflicts_and_tombstones_are_answered_and_on_record(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it, by_hand(it) as client:
+    async with deduping(tmp_path, group=1) as it, by_hand(it) as client:
         assert await say(client, 1, "a") == {"ok": True}
         assert await say(client, 1, "a") == {"ok": True, "duplicate": True}
         gap = await say(client, 3, "c")
@@ -140,7 +131,7 @@ async def test_repeats_gaps_conflicts_and_tombstones_are_answered_and_on_record(
 
 
 async def test_an_answer_is_given_again_as_it_was_also_after_a_restart_and_a_refusal_too(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         account(it)
         async with by_hand(it) as client:
             first = await client.call("deposit", {"id": "hand:1", "data": 5})
@@ -155,7 +146,7 @@ async def test_an_answer_is_given_again_as_it_was_also_after_a_restart_and_a_ref
 
 
 async def test_an_answer_older_than_256_is_only_known_to_be_a_repeat(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         it.server.on("double")(lambda sid, n: 2 * n)
         async with by_hand(it) as client:
             for n in range(1, 259):
@@ -165,7 +156,7 @@ async def test_an_answer_older_than_256_is_only_known_to_be_a_repeat(tmp_path: P
 
 
 async def test_ids_of_another_client_and_malformed_envelopes_are_refused(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it, by_hand(it) as client:
+    async with deduping(tmp_path, group=1) as it, by_hand(it) as client:
         for content in ({"id": "somebody:1", "data": 1}, "no envelope", {"id": "hand:x", "data": 1}):
             answer = await client.call(CHAT, content)
             assert (answer["ok"], answer["retryable"]) == (False, False)
@@ -174,7 +165,7 @@ async def test_ids_of_another_client_and_malformed_envelopes_are_refused(tmp_pat
 
 
 async def test_a_peer_that_does_not_know_a_no_is_not_answered_where_it_should_try_again(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
 
         @it.server.on("busy")
         def busy(sid: str, data: Any = None) -> None:
@@ -188,7 +179,7 @@ async def test_a_peer_that_does_not_know_a_no_is_not_answered_where_it_should_tr
 
 
 async def test_a_new_connection_of_a_client_replaces_the_old_one_at_once(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it, by_hand(it) as old:
+    async with deduping(tmp_path, group=1) as it, by_hand(it) as old:
         gone = asyncio.Event()
         old.on("disconnect")(lambda *reason: gone.set())
         async with by_hand(it) as new:
@@ -199,7 +190,7 @@ async def test_a_new_connection_of_a_client_replaces_the_old_one_at_once(tmp_pat
 
 
 async def test_a_slow_handler_is_not_entered_twice_by_a_repeat_from_the_next_connection(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         gate, entered = asyncio.Event(), []
 
         @it.server.on("slow")
@@ -221,7 +212,7 @@ async def test_a_slow_handler_is_not_entered_twice_by_a_repeat_from_the_next_con
 
 
 async def test_a_full_disk_asks_for_another_try_and_nothing_is_lost_when_there_is_room_again(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         reported: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
 
@@ -246,7 +237,7 @@ async def test_a_full_disk_asks_for_another_try_and_nothing_is_lost_when_there_i
 
 async def test_a_commit_that_fails_is_not_taken_for_one_that_stands(tmp_path: Path) -> None:
     """What was decided in a transaction that was rolled back is decided again."""
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         account(it)
         reported: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
@@ -267,7 +258,7 @@ async def test_a_commit_that_fails_is_not_taken_for_one_that_stands(tmp_path: Pa
 
 
 async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it, by_hand(it) as old:
+    async with deduping(tmp_path, group=1) as it, by_hand(it) as old:
         kept_alive: list[str] = []
         it.server.sio.disconnect = lambda sid: asyncio.sleep(0, kept_alive.append(sid))  # the goodbye is slow to arrive
         async with by_hand(it) as new:
@@ -280,7 +271,7 @@ async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_pa
 
 
 async def test_events_without_a_number_work_in_the_database_too(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         account(it)
         client = await it.connected(ack_timeout=2.0)
         assert (await client.emit("deposit", 3)).result == 3
@@ -307,7 +298,7 @@ def test_dedupe_needs_a_log_and_tx_an_async_handler(tmp_path: Path) -> None:
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
 @pytest.mark.parametrize("point", CRASHES)
 async def test_what_a_crash_at_each_point_leaves(tmp_path: Path, point: str, transports: list[str]) -> None:
-    async with deduping(tmp_path, ping_interval=1, ping_timeout=1) as it:
+    async with deduping(tmp_path, group=1, ping_interval=1, ping_timeout=1) as it:
         account(it)
         client = await it.connected(transports=transports, **RETRIES)
         await client.emit("deposit", 1)
@@ -332,7 +323,7 @@ async def test_what_a_crash_at_each_point_leaves(tmp_path: Path, point: str, tra
 
 
 async def test_the_nth_event_to_come_is_the_one_and_the_events_before_it_stand(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         account(it)
         client = await it.connected(window=8, **RETRIES)
         it.server.crash(at="before_commit", nth=3)
@@ -348,7 +339,7 @@ async def test_the_nth_event_to_come_is_the_one_and_the_events_before_it_stand(t
 
 
 async def test_a_crash_by_hand_forgets_what_is_running_and_close_works_in_any_state(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         it.server.on("slow")(lambda sid, data=None: asyncio.sleep(60))
         client = await it.connected(ack_timeout=30.0)
         sent = client.emit("slow", 1)
@@ -362,7 +353,7 @@ async def test_a_crash_by_hand_forgets_what_is_running_and_close_works_in_any_st
 
 
 async def test_twenty_crashes_leave_no_task_and_no_connection_behind(tmp_path: Path) -> None:
-    async with deduping(tmp_path) as it:
+    async with deduping(tmp_path, group=1) as it:
         account(it)
         client = await it.connected(**RETRIES)
         await client.emit("deposit", 0)

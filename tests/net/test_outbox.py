@@ -26,16 +26,7 @@ from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
-from tests.net.harness import CHAT, FAST, Stack, stack, until
-
-RETRIES: dict[str, Any] = {"retries": math.inf, "ack_timeout": 1.0, "retry_delay": 0.01}
-
-
-@asynccontextmanager
-async def deduping(folder: Path) -> AsyncIterator[Stack]:
-    """A server that applies once."""
-    async with stack(log=EventLog(folder / "log.db", synchronous="OFF"), dedupe=True) as it:
-        yield it
+from tests.net.harness import CHAT, FAST, RETRIES, deduping, offline, stack, until
 
 
 @asynccontextmanager
@@ -54,11 +45,6 @@ async def plain_server() -> AsyncIterator[tuple[str, list[Any]]]:
     finally:
         await sio.shutdown()
         await runner.cleanup()
-
-
-async def offline(it: Stack, client: Client) -> None:
-    it.link.cut()
-    await until(lambda: not client.connected)
 
 
 # -- the send buffer --------------------------------------------------------------------------------------------------------------------
