@@ -1,0 +1,113 @@
+"""A crash of a server that remembers nothing, and what is left of any server after many of them."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime_lab.net.crash import CRASHES, IN_THE_LOG
+from realtime_lab.net.event_log import EventLog
+from realtime_lab.net.server import Server
+from tests.net.harness import CHAT, RETRIES, deduping, stack, until
+
+BARE = [point for point in CRASHES if point not in IN_THE_LOG]
+
+
+@pytest.mark.parametrize("point", BARE)
+async def test_a_server_without_a_log_can_crash_where_nothing_is_committed(point: str) -> None:
+    async with stack() as it:
+        client = await it.connected(ack_timeout=10.0)
+        assert (await client.emit(CHAT, 1)).outcome == "acked"
+        it.server.crash(at=point)
+        assert it.server.armed == point
+        sent = client.emit(CHAT, 2)
+        fate = await sent
+        await until(lambda: it.server.state == "crashed")
+        assert fate.outcome == ("acked" if point == "after_ack" else "unknown")
+        assert it.at_server == [1, 2][: 1 + (point != "before_apply")]
+        assert len(it.of("answered")) == len(it.of("acked")) == 1 + (point == "after_ack")
+        assert (it.of("undone"), it.server.armed, it.server.sids) == ([], "", ())
+        await it.server.restart()
+        await it.works(client)
+
+
+@pytest.mark.parametrize("point", BARE)
+async def test_a_number_means_nothing_to_a_server_without_a_log_so_a_crash_after_the_handler_makes_it_twice(point: str) -> None:
+    async with stack() as it:
+        client = await it.connected(**RETRIES)
+        it.server.crash(at=point)
+        sent = client.emit(CHAT, 1)
+        await until(lambda: it.server.state == "crashed")
+        await it.server.restart()
+        assert (await sent).outcome == "acked"
+        assert it.at_server == [1] * (2 if point == "before_ack" else 1)
+
+
+@pytest.mark.parametrize("point", CRASHES)
+async def test_an_effect_outside_of_the_database_happens_again_if_the_crash_comes_before_the_commit(tmp_path: Path, point: str) -> None:
+    async with deduping(tmp_path, group=1) as it:
+        client = await it.connected(**RETRIES)
+        it.server.crash(at=point)
+        sent = client.emit(CHAT, 1)
+        await until(lambda: it.server.state == "crashed")
+        await it.server.restart()
+        assert (await sent).outcome == "acked"
+        assert it.at_server == [1] * (2 if point == "before_commit" else 1)
+        assert it.of("undone") == []  # nothing of it is, and that is the point
+
+
+async def test_what_was_ordered_can_be_taken_back() -> None:
+    async with stack() as it:
+        client = await it.connected(ack_timeout=10.0)
+        it.server.crash(at="before_ack", nth=2)
+        assert (await client.emit(CHAT, 1)).outcome == "acked"
+        it.server.disarm()
+        assert (await client.emit(CHAT, 2)).outcome == "acked"
+        assert it.server.state == "listening"
+        assert [event.event for event in it.of("fault", "server")] == ["armed", "disarm"]
+
+
+async def test_a_crashed_server_can_be_closed_and_its_port_and_its_log_are_free(tmp_path: Path) -> None:
+    file = tmp_path / "log.db"
+    server = Server(log=EventLog(file), dedupe=True)
+    await server.start()
+    port = server.port
+    server.crash()
+    await server.close()
+    await server.close()
+    async with Server(log=EventLog(file), dedupe=True, port=port) as other:
+        assert other.port == port
+
+
+async def test_a_crash_while_it_starts_again_is_a_crash(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it:
+        client = await it.connected(**RETRIES)
+        sent = [client.emit(CHAT, n) for n in range(50)]
+        for _ in range(5):
+            it.server.crash()
+            await it.server.restart()
+        assert it.server.state == "listening"
+        await client.flush()
+        assert [(await each).outcome for each in sent] == ["acked"] * 50
+        assert [event.event for event in it.of("fault", "server")] == ["crash", "restart"] * 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc to count in")
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=lambda names: names[0])
+async def test_many_crashes_leave_no_file_socket_or_task_behind(tmp_path: Path, transports: list[str]) -> None:
+    def handles() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async with deduping(tmp_path, ping_interval=1, ping_timeout=1) as it:
+        client = await it.connected(transports=transports, **RETRIES)
+        await client.emit(CHAT, 0)
+        before = handles(), len(asyncio.all_tasks())
+        for n in range(1, 16):
+            it.server.crash(at=CRASHES[n % 5])
+            client.emit(CHAT, n)
+            await until(lambda: it.server.state == "crashed")
+            await it.server.restart()
+            await client.flush()
+        await until(lambda: handles() <= before[0] and len(asyncio.all_tasks()) <= before[1])
+        assert list(dict.fromkeys(it.at_server)) == list(range(16))
