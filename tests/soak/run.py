@@ -4,6 +4,7 @@ import asyncio
 import math
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,8 @@ from tests.soak.schedule import Schedule, Step
 DEPOSIT = "deposit"
 LIMIT = 40.0
 """Seconds that one schedule may take, healing included."""
+PATIENCE = 5.0
+"""Seconds that an "until" waits for what may never come."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,16 @@ class Run:
         self.client: Client
         self.link: Link
         self.deliveries: list[tuple[int, Delivery]] = []
+        self.handled = 0
 
     async def _deposit(self, sid: str, number: int, tx: Any) -> int:
+        self.handled += 1
         await tx.execute("CREATE TABLE IF NOT EXISTS effects (position INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER)")
         await tx.execute("INSERT INTO effects (number) VALUES (?)", (number,))
         return number
 
     async def _keep(self, sid: str, number: int) -> int:
+        self.handled += 1
         self.result.rows.append(number)
         return number
 
@@ -113,7 +119,7 @@ class Run:
             self._connecting = asyncio.create_task(self._connect(self.client))
             await self._connecting
             for step in self.schedule.steps:
-                await self._do(step)
+                await (self._until(step) if step.what == "until" else self._do(step))
                 await asyncio.sleep(step.pause / 1000)
             self._emit(self.schedule.emits - self.result.emitted)
             await self._heal()
@@ -179,6 +185,19 @@ class Run:
                 self._connecting = asyncio.create_task(self._connect(self.client))
             case fault:
                 getattr(self.link, fault)()
+
+    async def _until(self, step: Step) -> None:
+        """Until it has come, or will not come any more: everything is settled, or the server is dead."""
+        conditions: dict[str, Callable[[], bool]] = {
+            "offline": lambda: not self.client.connected,
+            "online": lambda: self.client.connected,
+            "handled": lambda: self.handled >= step.nth,
+        }
+        holds = conditions.get(step.detail, lambda: False)  # "settled", "crashed": those end it in any case
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not (holds() or self.client.settled or self.server.state == "crashed"):  # noqa: ASYNC110  # no event says it
+                    await asyncio.sleep(0.002)
 
     async def _restart(self) -> None:
         if self.server.state == "crashed":
