@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from realtime_lab.errors import Rejected, TryAgain
+from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
 from realtime_lab.net.body import dump
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -54,8 +54,8 @@ class Handlers:
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
 
         A handler that raises is answered too, because a sender that gets no answer would try again for ever. What it raises refuses the
-        event for good, except TryAgain. Errors other than these two words go to the loop's exception handler as well (asyncio:
-        `loop.set_exception_handler`).
+        event for good, except TryAgain, and StoreFailed or StoreInUse: they say nothing about the event. Errors other than TryAgain and
+        Rejected go to the loop's exception handler as well (asyncio: `loop.set_exception_handler`).
         """
         handler = self._handlers.get(event)
         if handler is None:
@@ -73,7 +73,7 @@ class Handlers:
             if isinstance(error, (TryAgain, Rejected)):
                 return {"ok": False, "error": str(error), "retryable": isinstance(error, TryAgain)}
             self._report(handler, event, error)
-            return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": False}
+            return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": isinstance(error, (StoreFailed, StoreInUse))}
         said("handled", "")
         return {"ok": True} if result is None else {"ok": True, "result": result}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import socketio
 
-from realtime_lab.errors import ConnectionRejected, InvalidSetting, Rejected, StoreFailed, TryAgain, UnknownFault
+from realtime_lab.errors import ConnectionRejected, InvalidSetting, Rejected, StoreFailed, StoreInUse, TryAgain, UnknownFault
 from realtime_lab.net.client import Client
 from realtime_lab.net.crash import CRASHES
 from realtime_lab.net.envelope import Envelope, Peer, announce, peer_of, reply, seal, unseal
@@ -107,10 +107,19 @@ async def test_a_bad_announcement_is_refused_with_the_reason() -> None:
     async with stack() as it:
         client = it.client(auth={"realtime_lab": "x"})  # overwritten by the client's own
         await client.connect()
-        plain = socketio.AsyncClient(handle_sigint=False, reconnection=False)
-        with pytest.raises(socketio.exceptions.ConnectionError):
-            await plain.connect(it.link.url, auth={"realtime_lab": {"client_id": "no blanks"}}, transports=["websocket"])
-        await plain.shutdown()
+        for ours, reason in (
+            ({"client_id": "no blanks"}, "client_id has 1 to 64 letters, digits"),
+            ({"client_id": "c", "first": 0}, "first is a whole number, 1 or more"),
+            ("c", "auth.realtime_lab is an object"),
+        ):
+            plain = socketio.AsyncClient(handle_sigint=False, reconnection=False)
+            said: list[Any] = []
+            plain.on("connect_error")(said.append)
+            with pytest.raises(socketio.exceptions.ConnectionError):
+                await plain.connect(it.link.url, auth={"realtime_lab": ours}, transports=["websocket"])
+            await plain.shutdown()
+            assert [reason in each["message"] for each in said] == [True]
+        assert it.server.sids == (client.sid,)
 
 
 async def test_repeats_gaps_conflicts_and_tombstones_are_answered_and_on_record(tmp_path: Path) -> None:
@@ -268,6 +277,61 @@ async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_pa
             assert await say(new, 1, "new") == {"ok": True}
         assert it.at_server == ["new"]
         assert [event.reason for event in it.of("discarded")] == ["replaced"]
+
+
+async def test_a_handler_that_refuses_in_a_group_undoes_its_own_effect_and_no_other(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it:
+        account(it)
+        await it.server._log.append("a commit before", 0)  # type: ignore[union-attr]
+        commits = it.server._log.commits  # type: ignore[union-attr]
+        clients = [await it.connected(window=16, **RETRIES) for _ in range(3)]
+        sent = [client.emit("deposit", amount) for amount in (1, -1, 2, -2, 3) for client in clients]
+        fates = [await each for each in sent]
+        assert [fate.outcome for fate in fates] == [*["acked"] * 3, *["rejected"] * 3] * 2 + ["acked"] * 3
+        assert sorted(await rows(it)) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        assert it.server._log.commits - commits < 18  # type: ignore[union-attr]  # they shared commits
+
+
+async def test_a_handler_that_asks_for_another_try_leaves_nothing_of_this_one(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it:
+        calls: list[int] = []
+
+        @it.server.on("deposit")
+        async def deposit(sid: str, amount: int, tx: Any) -> int:
+            calls.append(amount)
+            await tx.execute("CREATE TABLE IF NOT EXISTS account (amount INTEGER)")
+            await tx.execute("INSERT INTO account VALUES (?)", (amount,))
+            if len(calls) < 3:
+                raise TryAgain("locked")
+            return amount
+
+        client = await it.connected(**RETRIES)
+        assert (await client.emit("deposit", 7)).result == 7
+        assert (calls, await rows(it)) == ([7, 7, 7], [7])
+
+
+@pytest.mark.parametrize(
+    "error", [StoreFailed("the disk has gone"), StoreInUse("a foreign writer")], ids=lambda error: type(error).__name__
+)
+async def test_a_database_that_fails_inside_a_handler_says_nothing_about_the_event(tmp_path: Path, error: OSError) -> None:
+    """As a full disk while it sorts, or rights that were taken away: SQLite does not undo the transaction then."""
+    async with deduping(tmp_path) as it:
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+        failing = [error, error]
+
+        @it.server.on("deposit")
+        async def deposit(sid: str, amount: int, tx: Any) -> int:
+            await tx.execute("CREATE TABLE IF NOT EXISTS account (amount INTEGER)")
+            await tx.execute("INSERT INTO account VALUES (?)", (amount,))
+            if failing:
+                raise failing.pop()
+            return amount
+
+        client = await it.connected(**RETRIES)
+        assert (await client.emit("deposit", 7)).outcome == "acked"
+        assert await rows(it) == [7]
+        assert reported == [error, error]
 
 
 async def test_events_without_a_number_work_in_the_database_too(tmp_path: Path) -> None:

@@ -313,6 +313,9 @@ async def test_a_store_that_cannot_be_used_is_an_error_that_names_it(tmp_path: P
     file = tmp_path / "client.db"
     if spoil == "folder":
         file.mkdir()
+    elif spoil == "foreign":
+        async with EventLog(file):
+            pass
     else:
         file.write_bytes(b"not a database, only some text that is long enough to be read as one " * 20)
     async with stack() as it:
