@@ -57,6 +57,19 @@ async def test_an_effect_outside_of_the_database_happens_again_if_the_crash_come
         assert it.of("undone") == []  # nothing of it is, and that is the point
 
 
+async def test_a_crash_resets_its_connections_and_says_no_goodbye() -> None:
+    async with stack() as it:
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
+        writer.write(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        it.server.crash()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", it.server.port)
+
+
 async def test_what_was_ordered_can_be_taken_back() -> None:
     async with stack() as it:
         client = await it.connected(ack_timeout=10.0)

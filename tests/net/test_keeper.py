@@ -95,7 +95,7 @@ async def test_an_acknowledgement_that_cannot_be_written_down_sends_the_event_ag
         assert [event.reason for event in it.of("discarded", "server")] == ["duplicate"]
 
 
-READ_ONLY = """
+NO_FOLDER = """
 from realtime_lab.net.client import Client
 client = Client("http://127.0.0.1:1", retries=1, ack_timeout=1.0, store=path)
 sent = client.emit("chat message", 1)
@@ -110,7 +110,7 @@ say(await sent.kept(), sent.fate)
 
 
 async def test_a_store_in_a_folder_that_does_not_exist_is_named_and_what_was_emitted_is_told(tmp_path: Path) -> None:
-    *errors, fate = await lines_of(READ_ONLY, tmp_path / "nowhere" / "client.db")
+    *errors, fate = await lines_of(NO_FOLDER, tmp_path / "nowhere" / "client.db")
     assert len(errors) == 2
     assert all("folder" in error and "does not exist" in error for error in errors)
     assert fate == "False rejected (the client was closed before it was sent)"
@@ -143,6 +143,34 @@ async def test_what_is_not_acknowledged_when_the_client_closes_is_in_the_store_a
         it.link.restore()
         await it.connected(store=file, **RETRIES)
         await until(lambda: it.at_server == [0, 1, 2])
+
+
+async def test_an_event_that_grows_too_old_before_it_is_written_is_told_and_not_sent_by_the_next_start(tmp_path: Path, file: Path) -> None:
+    async with deduping(tmp_path) as it:
+        client = await it.connected(store=file, max_age=1e-9, **RETRIES)
+        await offline(it, client)
+        fate = await client.emit(CHAT, "old")
+        assert (fate.outcome, "too old" in fate.reason) == ("rejected", True)
+        await client.abort()
+        assert await pending(file) == [Pending(1, "", None, True)]
+        it.link.restore()
+        client = await it.connected(store=file, **RETRIES)
+        assert (await client.emit(CHAT, "next")).outcome == "acked"
+        assert it.at_server == ["next"]
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_client_that_is_closed_while_its_store_opens_does_not_start(tmp_path: Path, file: Path, end: str) -> None:
+    async with deduping(tmp_path) as it:
+        client = it.client(store=file, **RETRIES)
+        starting = asyncio.ensure_future(client.start())
+        await asyncio.sleep(0)
+        await getattr(client, end)()
+        with pytest.raises(AlreadyClosed):
+            await starting
+        assert client.state == "closed"
+        assert not client._supervisor.running
+        await it.works(await it.connected(store=file, **RETRIES))  # the file is free
 
 
 async def test_closing_writes_all_that_was_said_also_what_is_said_while_it_writes(file: Path) -> None:
