@@ -20,7 +20,7 @@ class Message:
     origin: str
     event: str
     number: int
-    """The how-many-th message of this event from this origin, from 1: the n of #n."""
+    """The how-many-th message of this event from this origin, from 1: the n of #n. 0: nothing but a tombstone of it was ever seen."""
     text: str
     seq: int
     root: "Message | None" = None
@@ -49,7 +49,7 @@ class Message:
     @property
     def label(self) -> str:
         """Short enough for a picture: "#4"."""
-        return f"#{self.source.number}"
+        return f"#{self.source.number}" if self.source.number else "earlier"
 
     @property
     def tries(self) -> int:

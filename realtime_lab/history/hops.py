@@ -55,7 +55,7 @@ class Hop:
 
     def moving(self, message: Message) -> bool:
         """Can a copy of it still arrive?"""
-        under_way = any(copy.fate == "in flight" and not copy.tombstone for copy in self._of[message.seq][1])
+        under_way = any(copy.fate == "in flight" for copy in self._of[message.seq][1])
         return under_way or self.stage(message)[0] == "in flight"
 
     def stage(self, message: Message) -> tuple[Stage, str]:
@@ -63,12 +63,9 @@ class Hop:
         _, copies = self._of[message.seq]
         if self._given(message):
             return "arrived", ""
-        if self._kept(message) or any(copy.fate == "in flight" and not copy.tombstone for copy in copies):
+        if message.kept or any(copy.fate == "in flight" for copy in copies):
             return "in flight", ""
         return "lost", _why_lost(message, copies)
-
-    def _kept(self, message: Message) -> bool:
-        return message.kept and message.origin == self.sender
 
     def _given(self, message: Message) -> list[Copy]:
         """A handler that refused a message for good was given it, although nothing remains of that."""
@@ -79,21 +76,20 @@ class Hop:
 
 def _why_lost(message: Message, copies: list[Copy]) -> str:
     """What happened last is the reason."""
-    sent = [copy for copy in copies if not copy.tombstone]
     if message.gone:
         return message.gone
     if message.given_up:
-        return f"given up after {len(sent)} {'try' if len(sent) == 1 else 'tries'}"
-    if not sent:
+        return f"given up after {len(copies)} {'try' if len(copies) == 1 else 'tries'}"
+    if not copies:
         return "its client never sent it"
-    return sent[-1].undone or TURNED_AWAY.get(sent[-1].turned_away, sent[-1].turned_away) or sent[-1].reason
+    return copies[-1].undone or TURNED_AWAY.get(copies[-1].turned_away, copies[-1].turned_away) or copies[-1].reason
 
 
 def hops_of(journeys: Journeys) -> dict[tuple[str, str], Hop]:
     """(sender, receiver) -> the hop, in the order in which they were first needed."""
     hops: dict[tuple[str, str], Hop] = {}
-    unsent = [message for message in journeys.messages if not message.copies and (message.was_kept or message.gone)]
-    things: list[Copy | Message] = [*journeys.copies, *unsent]
+    unsent = [message for message in journeys.messages if not message.tries and (message.was_kept or message.gone)]
+    things: list[Copy | Message] = [*(copy for copy in journeys.copies if not copy.tombstone), *unsent]
     for thing in sorted(things, key=lambda thing: thing.seq):
         ends = (thing.sender, thing.receiver) if isinstance(thing, Copy) else (thing.origin, SERVER)
         hop = hops.setdefault(ends, Hop(*ends))

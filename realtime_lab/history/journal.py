@@ -12,7 +12,8 @@ Who writes which kind:
     discarded                a client threw a kept message away without sending it (`reason`); or the server did not give an event that
                              arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"
     settled                  the sender learned a fate: `reason` is acked, rejected or unknown, `text` says more
-    forgotten, restored      a client that started anew has lost a message, or found it in its store (`id`) under a new `message` number
+    forgotten, restored      a client that started anew has lost a message, or found it in its store (`id`) under a new `message` number;
+                             `reason` "given up": only its tombstone was left there
     wire, held, dropped      a link forwarded a packet, keeps it while stalled, or lost it (`reason`)
     received                 a handler was given a message; `message` numbers what this node received, `index` is its place on `sid`
     handled, failed          that handler returned, or raised (`reason`)
@@ -28,6 +29,8 @@ from typing import Any, Literal
 
 from realtime_lab.rules.faults import Direction
 
+GIVEN_UP = "given up"
+"""The `reason` of what is about a tombstone only."""
 NOT_ASKED = "no acknowledgement was asked for"
 """The `text` of a fate that nobody wanted to know."""
 

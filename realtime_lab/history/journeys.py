@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Message
-from realtime_lab.history.journal import NOT_ASKED, Event
+from realtime_lab.history.journal import GIVEN_UP, NOT_ASKED, Event
 from realtime_lab.rules.faults import Direction
 
 
@@ -154,7 +154,7 @@ class Journeys:
 
     def _sent(self, event: Event) -> None:
         copy = self._hand_over(self._emissions[event.node, event.message], self._connection(event.sid), "upstream", event.seq)
-        copy.attempt, copy.tombstone = event.attempt, event.reason == "given up"
+        copy.attempt, copy.tombstone = event.attempt, event.reason == GIVEN_UP
 
     # -- what a client keeps, and what becomes of it ----------------------------------------------------------------------------------
 
@@ -173,15 +173,16 @@ class Journeys:
         """The same message under a new number. What was stored before this journal began is new to it."""
         message = self._stored.get(event.id)
         if message is None:
-            message = self._new(event)
-            self._stored[event.id] = message
-        message.kept = message.was_kept = message.waits = True
+            message = self._stored[event.id] = self._new(event)
+        if event.reason != GIVEN_UP:
+            message.kept = message.was_kept = message.waits = True
         self._emissions[event.node, event.message] = self.subjects[event.seq] = message
 
     def _new(self, event: Event) -> Message:
-        """A message whose emission nobody recorded."""
-        self._counts[event.node, event.event] += 1
-        self.messages.append(Message(event.node, event.event, self._counts[event.node, event.event], event.text, event.seq))
+        """A message whose emission nobody recorded. One of which nothing but a tombstone is left has no number."""
+        self._counts[event.node, event.event] += event.reason != GIVEN_UP
+        number = 0 if event.reason == GIVEN_UP else self._counts[event.node, event.event]
+        self.messages.append(Message(event.node, event.event, number, event.text, event.seq))
         return self.messages[-1]
 
     def _forgotten(self, event: Event) -> None:

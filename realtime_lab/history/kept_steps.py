@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from realtime_lab.history.ack_steps import AckSteps
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.journal import Event
+from realtime_lab.history.journal import GIVEN_UP, Event
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.labels import Labels
 from realtime_lab.history.lanes import Lanes, Note, Spot
@@ -46,7 +46,8 @@ class KeptSteps:
         self._row(event, "forgotten", "buffer lost", f"lost with the buffer: {event.reason}")
 
     def _restored(self, event: Event) -> None:
-        self._row(event, "restored", "from store", "read from the store")
+        if event.reason != GIVEN_UP:
+            self._row(event, "restored", "from store", "read from the store")
 
     def _undone(self, event: Event) -> None:
         """A handler that failed has its mark already."""

@@ -10,7 +10,7 @@ class Labels:
     """Short names for the messages of one history."""
 
     def __init__(self, journeys: Journeys) -> None:
-        known = [message.source for message in journeys.messages if message.copies or message.was_kept or message.gone]
+        known = [message.source for message in journeys.messages if message.tries or message.was_kept or message.gone]
         sources = {source.seq: source for source in known}.values()
         self._many = len({source.origin for source in sources}) > 1
         counts = Counter(source.event for source in sources)
@@ -38,7 +38,8 @@ class Labels:
         return self._label(message.source, author=False)
 
     def _label(self, source: Message, author: bool) -> str:
-        return " ".join([source.origin] * author + [source.event] * (source.event != self._usual) + [source.label])
+        named = source.number > 0 and source.event != self._usual
+        return " ".join([source.origin] * author + [source.event] * named + [source.label])
 
 
 def full_name(copy: Copy) -> str:
@@ -46,4 +47,5 @@ def full_name(copy: Copy) -> str:
     source = copy.message.source
     author = "" if source.origin == copy.sender else f" of {source.origin}"
     again = ", tombstone" if copy.tombstone else f", try {copy.attempt}" * (copy.attempt > 1)
-    return f"{source.event or 'message'} {source.label}{author} from {copy.sender} to {copy.receiver}{again}"
+    name = f"{source.event or 'message'} {source.label}" if source.number else "an earlier message"
+    return f"{name}{author} from {copy.sender} to {copy.receiver}{again}"

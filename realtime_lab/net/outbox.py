@@ -8,6 +8,7 @@ import asyncio
 from typing import Any
 
 from realtime_lab.errors import BufferFull, NotConnected, NotSettled
+from realtime_lab.history.journal import GIVEN_UP
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.envelope import Peer
@@ -78,6 +79,7 @@ class Outbox:
             item.n, item.gone, item.earlier = left.n, left.gone, True
             restored[left.n] = None
             if left.gone:
+                item.record("restored", id=self._id(item), reason=GIVEN_UP)
                 item.delivery.settle(Fate("unknown", reason="an earlier run gave it up"))
             else:
                 item.record("restored", id=self._id(item), event=left.event, text=brief(left.data))
