@@ -26,8 +26,9 @@ class AckSteps:
         self._gates: dict[int, Spot | None] = {}
 
     def of(self, message: Message) -> list[Spot]:
-        """Where acknowledgements of this message have come."""
-        return [self.heads[id(copy)] for copy in message.copies if id(copy) in self.heads]
+        """Where its sender was given acknowledgements of this message."""
+        acked = [copy for copy in message.copies if copy.ack is not None and copy.ack.arrived >= 0]
+        return [self.heads[id(copy)] for copy in acked if id(copy) in self.heads]
 
     def let_go(self, copy: Copy) -> list[Spot]:
         """What let this copy be sent: the answer to the try before it, or the acknowledgement that made room for it."""
@@ -65,16 +66,16 @@ class AckSteps:
         if copy is not None:
             self._gates[id(copy)] = self._lanes.tracks[event.node].fault
             if copy.ack is not None and copy.ack.wire >= 0 and (copy.wire_only or (copy.ack.late and copy.ack.arrived < 0)):
-                self._arrive(copy)
+                self._arrive(copy, self._lanes.tracks[copy.sender].unheard)
 
     def _acked(self, event: Event) -> None:
         copy = self._journeys.copy_at(event.sid, "upstream", event.index)
         self._leave(copy)
         if copy is not None:
-            self._arrive(copy)
+            self._arrive(copy, self._lanes.tracks[copy.sender].acks)
 
-    def _arrive(self, copy: Copy) -> None:
+    def _arrive(self, copy: Copy, among: list[Spot]) -> None:
         tail = self.tails.get(id(copy))
         if tail is not None:
             head = self.heads[id(copy)] = Spot(tail, self._gates.get(id(copy)), self.timeouts.get(id(copy)))
-            self._lanes.tracks[copy.sender].acks.append(head)
+            among.append(head)

@@ -6,6 +6,7 @@ These are the nouns. `journeys.py` fills them in from the journal. A message tha
 from dataclasses import dataclass, field
 from typing import Literal
 
+from realtime_lab.history.journal import NOT_ASKED
 from realtime_lab.rules.faults import Direction
 
 SERVER = "server"
@@ -55,6 +56,13 @@ class Message:
     def tries(self) -> int:
         """How often it was sent."""
         return sum(not copy.tombstone for copy in self.copies)
+
+    def settle(self, reason: str, text: str) -> None:
+        """Its sender was told its fate; `text` says more. It keeps nothing of it and waits for nothing any more."""
+        self.kept, self.settled = False, reason
+        self.unanswered = reason == "unknown" and text not in ("", NOT_ASKED)
+        for copy in self.copies:
+            copy.wait_no_more()
 
     @property
     def given_up(self) -> bool:
@@ -188,6 +196,11 @@ class Copy:
     def delivered(self) -> bool:
         """Was a handler given it, and was nothing of that rolled back?"""
         return self.arrived >= 0 and self.turned_at < 0 and self.undone_at < 0 and not self.tombstone
+
+    def wait_no_more(self) -> None:
+        """Its sender will say nothing about an acknowledgement that has crossed the link but not come to it yet."""
+        if self.ack is not None and not self.ack.connection.over("downstream"):
+            self.ack.late = True
 
     @property
     def repeat(self) -> bool:

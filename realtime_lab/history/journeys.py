@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from realtime_lab.history.copies import SERVER, Ack, Connection, Copy, Message
-from realtime_lab.history.journal import GIVEN_UP, NOT_ASKED, Event
+from realtime_lab.history.journal import GIVEN_UP, Event
 from realtime_lab.rules.faults import Direction
 
 
@@ -190,15 +190,14 @@ class Journeys:
         message.kept, message.gone = False, event.reason
 
     def _settled(self, event: Event) -> None:
-        message = self._subject(event)
-        message.kept, message.settled = False, event.reason
-        message.unanswered = event.reason == "unknown" and event.text not in ("", NOT_ASKED)
+        self._subject(event).settle(event.reason, event.text)
 
     def _timed_out(self, event: Event) -> None:
         self._subject(event).timed_out = True
         copy = self.copy_at(event.sid, "upstream", event.index)
         if copy is not None:
             copy.timed_out = event.seq
+            copy.wait_no_more()
 
     def _discarded(self, event: Event) -> None:
         if event.node == SERVER:

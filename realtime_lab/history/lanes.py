@@ -73,7 +73,9 @@ class Track:
     online: list[tuple[Spot | None, Spot | None]] = field(default_factory=list)
     """While connected, from and to. The server's: while it runs; empty as long as it has not crashed."""
     acks: list[Spot] = field(default_factory=list)
-    """Where acknowledgements came to this client since it connected."""
+    """Where this client was given acknowledgements since it connected: they let go what waited for them."""
+    unheard: list[Spot] = field(default_factory=list)
+    """Where others came, of which it said nothing."""
     barriers: list[tuple[str, Spot, Spot | None]] = field(default_factory=list)
     trying: bool = False
 

@@ -137,7 +137,7 @@ class Steps(Lanes):
             spot = self.next(client, self._accepts.get(event.sid))
             track.seen.append(spot)
             track.online.append((spot, None))
-            track.trying, track.acks = False, []
+            track.trying, track.acks, track.unheard = False, [], []
             self._open(track, spot)
             self.notes.append(Note(spot, client, "connected", "connected", f"connected{again}"))
 
@@ -146,7 +146,7 @@ class Steps(Lanes):
         track, client = self.tracks[connection.client], self._client(event)
         crash = self._crashes.get(event.sid)
         if client and track.up:
-            spot = track.down = self.next(client, track.fault, crash, *track.acks)
+            spot = track.down = self.next(client, track.fault, crash, *track.acks, *track.unheard)
             track.seen.append(spot)
             track.online[-1] = (track.online[-1][0], spot)
             self.notes.append(Note(spot, client, "disconnected", "disconnected", "disconnected", event.reason))
