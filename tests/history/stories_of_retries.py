@@ -80,6 +80,12 @@ class Retries(Story):
         if fate == "wire":
             self.journal.record(name, "acked", message=number, sid=sid, index=index, reason=reason)
 
+    def crossing_ack(self, name: str, index: int) -> None:
+        """The server answers, and the link lets it pass to a client that says nothing about it."""
+        sid = self.believes[name]
+        self.journal.record("server", "answered", sid=sid, index=index, reason="ok")
+        self.journal.record(name, "wire", sid=sid, direction="downstream", type="ACK", answers=index)
+
     def delivered(self, name: str, number: int, attempt: int = 1, outcome: str = "handled") -> None:
         """Sent, handled (or turned away), acknowledged, settled."""
         self.hand_over(name, number, attempt)
@@ -245,6 +251,95 @@ def undefined_key() -> Retries:
     return story
 
 
+def late_ack(*, over: bool | None = True) -> Retries:
+    """The answer crosses the link when alice does not wait for it any more; she says nothing. `over`: then the link is cut.
+
+    None: it has not crossed yet.
+    """
+    story = Retries("alice")
+    number = story.emitted("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice", "running")
+    story.time_out("alice", number)
+    story.settled("alice", number, "unknown", LATE)
+    story.handled("server", 0)
+    if over is not None:
+        story.crossing_ack("alice", 0)
+    if over:
+        story.cut("alice")
+        story.both_notice("alice")
+    return story
+
+
+def two_answers(second: str = "after") -> Retries:
+    """Both tries are answered; the first answer settles the message. The other crosses the link "before" that, or "after"."""
+    story = Retries("alice")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    place = {"sid": "sid1", "index": 0}
+    story.arrive("alice", "running")
+    story.time_out("alice", number)
+    story.hand_over("alice", number, attempt=2)
+    story.arrive("alice", "duplicate", answer=False)
+    story.handled("server", 0)
+    story.journal.record("server", "committed", message=0)
+    story.journal.record("server", "answered", **place, reason="ok")
+    story.journal.record("alice", "wire", sid="sid1", direction="downstream", type="ACK", answers=0)
+    if second == "before":
+        story.crossing_ack("alice", 1)
+    story.journal.record("alice", "acked", message=number, **place, reason="ok")
+    story.settled("alice", number)
+    if second == "after":
+        story.crossing_ack("alice", 1)
+    story.both_notice("alice")
+    return story
+
+
+def earlier_tombstone(*, known: bool, answered: bool = True) -> Retries:
+    """An earlier run gave a message up, and the store kept its tombstone. `known`: this history saw that run."""
+    story = Retries("alice")
+    if known:
+        number = story.keep("alice")
+        story.hand_over("alice", number)
+        story.cut("alice")
+        story.both_notice("alice")
+        story.settled("alice", number, "unknown", LATE)
+        story.restore("alice")
+    story.journal.record("alice", "restored", message=5, id="alice:0" if known else "old:9", reason="given up")
+    story.tags["alice", 5] = "alice", "", 0, 0
+    story._emissions["alice"] = 6
+    if known:
+        story.connect("alice")
+    story.hand_over("alice", 5, 1, "given up")
+    if answered:
+        story.arrive("alice", "given up")
+    if not known:
+        story.delivered("alice", story.keep("alice"))
+    return story
+
+
+def everything() -> Retries:
+    """Nearly every kind of arrow in one picture."""
+    story = Retries("alice", "bob", relay=True)
+    numbers = [story.keep("alice") for _ in range(5)]
+    story.delivered("alice", numbers[0])
+    for attempt, outcome in ((1, "handled"), (2, "handled"), (3, "duplicate")):
+        story.hand_over("alice", numbers[1], attempt)
+        story.arrive("alice", outcome, answer=attempt == 3)
+    story.hand_over("alice", numbers[2])
+    story.cut("alice", 'cut(before="ack #2")')
+    story.ack("alice", numbers[1], fate="dropped")
+    story.both_notice("alice")
+    story.settled("alice", numbers[2], "unknown", LATE)
+    story.restore("alice")
+    story.connect("alice")
+    story.hand_over("alice", numbers[2], 1, "given up")
+    story.arrive("alice", "given up")
+    story.stall("alice")
+    story.hand_over("alice", numbers[3])
+    return story
+
+
 def queue(size: int = 12) -> Retries:
     """One after the other, and every fourth needs a second try."""
     story = Retries("alice", "bob", relay=True)
@@ -273,6 +368,12 @@ RETRIES = {
     "held ack": held_ack,
     "undefined key": undefined_key,
     "queue": queue,
+    "late ack": late_ack,
+    "two answers": two_answers,
+    "two answers at once": lambda: two_answers("before"),
+    "earlier tombstone": lambda: earlier_tombstone(known=True),
+    "older tombstone": lambda: earlier_tombstone(known=False),
+    "everything": everything,
 }
 
 

@@ -615,6 +615,7 @@ def test_many_kept_messages_are_named_by_the_first_and_the_last() -> None:
 
 
 @every_story
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_picture_does_not_depend_on_how_fast_acknowledgements_are(name: str, choose: random.Random) -> None:
     events = RETRIES[name]().events
@@ -674,7 +675,7 @@ def perform(story: Retries, what: str, pick: int) -> None:
         story.time_out("alice", number) if what == "time out" else story.ack("alice", number, fate="wire" if what == "ack" else "dropped")
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), max_size=60), st.none() | st.integers(1, 18))
 def test_any_run_can_be_judged_said_and_drawn(script: list[tuple[str, int]], last: int | None) -> None:
     story = Retries("alice", "bob")
