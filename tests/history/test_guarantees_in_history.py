@@ -308,6 +308,40 @@ def test_an_answer_that_nobody_waited_for_lets_nothing_go() -> None:
     assert pictures[0] == pictures[1]
 
 
+def test_a_client_loses_its_connection_behind_what_came_and_was_not_waited_for() -> None:
+    story = Retries("alice", "bob")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice", answer=False)
+    story.time_out("alice", number)
+    story.settled("alice", number, "unknown", LATE)
+    for _ in range(4):
+        story.hand_over("bob", story.emitted("bob"))
+        story.arrive("bob", answer=False)
+    story.crossing_ack("alice", 0)
+    story.both_notice("alice")
+    (answer,), (end,) = arrows(story, "ack"), marks(story, "disconnected")
+    assert answer.end < end.step
+
+
+# -- end to end -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_way_to_the_receiver_lost_is_not_lost_yet_while_its_author_keeps_it() -> None:
+    """The server may be given it again, and pass it on again."""
+    story = Retries("alice", "bob", relay=True)
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.cut("bob")
+    story.both_notice("bob")
+    reception = story.arrive("alice", "running")
+    leg = verdict(story.events).leg("alice", "bob")
+    assert (leg.in_flight, leg.lost) == ((), (("#1", "the link was cut"),))
+    story.undo(reception)
+    leg = verdict(story.events).leg("alice", "bob")
+    assert (leg.in_flight, leg.lost) == (("#1",), ())
+
+
 # -- in words ---------------------------------------------------------------------------------------------------------------------------
 
 
