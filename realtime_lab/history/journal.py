@@ -7,10 +7,12 @@ Who writes which kind:
     buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";
                              `id` is the number it travels under, if it has one
     sent                     a client handed an emitted message to its connection `sid`, for the `attempt`-th time; `reason` "given up":
-                             only its tombstone (the server's `emitted` lists all `sids`)
+                             only its tombstone (the server's `emitted` lists all `sids`); or the server handed a stored event
+                             (`message`, `offset`) to `sid`
     acked, timed_out         a client got an acknowledgement (`reason` "ok" or why not), or none in time; `sid`, `index`: of which send
     discarded                a client threw a kept message away without sending it (`reason`); or the server did not give an event that
-                             arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"
+                             arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"; or a client
+                             with replay was sent it again (`sid`, `index`): "repeat"
     settled                  the sender learned a fate: `reason` is acked, rejected or unknown, `text` says more
     forgotten, restored      a client that started anew has lost a message, or found it in its store (`id`) under a new `message` number;
                              `reason` "given up": only its tombstone was left there
@@ -19,8 +21,15 @@ Who writes which kind:
     handled, failed          that handler returned, or raised (`reason`)
     committed, undone        the transaction of that handler's effects was committed, or rolled back (`reason`)
     answered                 the server handed the acknowledgement of event `index` of `sid` to its connection
+    stored                   an event is in the server's log, committed, under `offset`; otherwise as the server's `emitted`
+    session                  the server told connection `sid` where it stands: `offset`, `reason` "" (recovered) or why it is not: "new",
+                             "truncated", "epoch-changed", "ahead"; it takes a place on the connection like any event
+    recovered                a client with replay was told that; `sid`, `index`: as which event
+    halted, resumed          a client goes no further, because its handler has raised every time (`message`, `reason`); or tries again
+    skipped                  the application decided to go on without this one (`message`, `reason`)
     connecting, connected, disconnected    the client's side and the server's side each say it for themselves
-    fault                    somebody broke or repaired a link or the server; `reason` is the line of code that does it
+    fault                    somebody broke or repaired a link or the server; `reason` is the line of code that does it. After the
+                             server's "new database" offsets begin again and mean other messages
 """
 
 from collections.abc import Callable, Iterator
@@ -37,6 +46,7 @@ NOT_ASKED = "no acknowledgement was asked for"
 Kind = Literal[
     "joined", "left", "emitted", "refused", "buffered", "sent", "acked", "timed_out", "discarded", "settled", "forgotten", "restored",
     "wire", "held", "dropped", "received", "handled", "failed", "committed", "undone", "answered",
+    "stored", "session", "recovered", "halted", "resumed", "skipped",
     "connecting", "connected", "disconnected", "fault",
 ]  # fmt: skip
 
@@ -74,6 +84,8 @@ class Event:
     room: str = ""
     """On the server's `emitted`: the room or sid it was meant for; empty means everybody."""
     direction: Direction | Literal[""] = ""
+    offset: int = -1
+    """The place of a stored event in the server's log; on `emitted`: the "id" of data that looks like {"id": 7, "data": ...}."""
     index: int = -1
     """The how-many-th event of that connection and direction, from 0 (-1: not an event)."""
     answers: int = -1
