@@ -8,7 +8,7 @@ would let two owners lock two files of the same name.
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +180,25 @@ async def open_database(path: str, schema: Schema, *, what: str, synchronous: Sy
 
     Raises StoreInUse when it is open elsewhere, StoreFailed when it cannot be opened or is of another kind.
     """
-    opening = asyncio.ensure_future(_open(path, schema, what, synchronous))
+    return await _to_the_end(_open(path, schema, what, synchronous))
+
+
+async def open_reader(path: str, *, what: str) -> Database:
+    """A second connection to a database that this process has open: it sees what is committed, and waits for no writer.
+
+    It can change nothing, and takes no lock of its own, so close it before the database. Raises StoreInUse, StoreFailed.
+    """
+    return await _to_the_end(_open_reader(path, what))
+
+
+async def remove_database(path: str, *, what: str) -> None:
+    """Remove the files of a database, so that the next opening makes a new one. Raises StoreInUse when it is open, StoreFailed."""
+    if path != MEMORY:
+        await asyncio.to_thread(_remove, path, what)
+
+
+async def _to_the_end(opening_database: Coroutine[Any, Any, Database]) -> Database:
+    opening = asyncio.ensure_future(opening_database)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:  # a thread cannot be stopped half-way: let it open, so that the lock can be given back
@@ -192,23 +210,30 @@ async def open_database(path: str, schema: Schema, *, what: str, synchronous: Sy
 
 async def _open(path: str, schema: Schema, what: str, synchronous: Synchronous) -> Database:
     lock = None if path == MEMORY else await asyncio.to_thread(_lock, path, what)
-    connection = aiosqlite.connect(path, isolation_level=None, timeout=BUSY)
-    _never_hold_up_the_exit(connection)
-    database = Database(path, what, connection, lock)
+    return await _ready(Database(path, what, _connection(path), lock), lambda database: database._prepare(schema, synchronous))
+
+
+async def _open_reader(path: str, what: str) -> Database:
+    return await _ready(Database(path, what, _connection(path), None), lambda database: database.execute("PRAGMA query_only = ON"))
+
+
+async def _ready(database: Database, prepare: Callable[[Database], Awaitable[object]]) -> Database:
     try:
-        with translated(path, what):
-            await connection
-            await database._prepare(schema, synchronous)
+        with translated(database.path, database.what):
+            await database._connection
+            await prepare(database)
     except BaseException:
         await database.close()
         raise
     return database
 
 
-def _never_hold_up_the_exit(connection: aiosqlite.Connection) -> None:
+def _connection(path: str) -> aiosqlite.Connection:
     """A database that nobody closed must not keep the process alive for ever; its transaction is undone at the next opening."""
+    connection = aiosqlite.connect(path, isolation_level=None, timeout=BUSY)
     thread: Any = getattr(connection, "_thread", connection)  # before aiosqlite 0.22 the connection itself is the thread
     thread.daemon = True
+    return connection
 
 
 def _lock(path: str, what: str) -> sqlite3.Connection:
@@ -222,6 +247,18 @@ def _lock(path: str, what: str) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _remove(path: str, what: str) -> None:
+    """The log before the database: a new database would take an old log for its own."""
+    lock = _lock(path, what)
+    try:
+        for each in (f"{path}-wal", f"{path}-shm", path):
+            Path(each).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreFailed(f"the {what} {path} cannot be removed: {error}. Give this user the right to write to its folder.") from error
+    finally:
+        lock.close()
 
 
 def _check_files(path: Path, what: str) -> None:

@@ -4,7 +4,7 @@ Each piece runs in a savepoint of its own, so that one that raises is undone alo
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
@@ -68,18 +68,32 @@ class Submitted(Generic[T]):
 class GroupCommit:
     """The writer of one open database: `size` pieces of work at most share a transaction.
 
-    `before_commit` is awaited just before each commit; if it raises, the group is undone.
+    begin           makes the transaction for one piece
+    last_work       is asked, with what stands of the group so far, for one more piece to end it with
+    before_commit   is awaited just before each commit; if it raises, the group is undone
+    after_commit    is called with all that stands, before anybody is told
     """
 
-    def __init__(self, database: Database, before_commit: Callable[[], Awaitable[object]], size: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        size: int,
+        *,
+        begin: Callable[[], Transaction],
+        last_work: Callable[[Sequence[Transaction]], Work[object] | None],
+        before_commit: Callable[[], Awaitable[object]],
+        after_commit: Callable[[Sequence[Transaction]], object],
+    ) -> None:
         self.commits = 0
         """Transactions committed so far."""
         self.accepts = True
         self._database = database
-        self._before_commit = before_commit
+        self._begin, self._last_work = begin, last_work
+        self._before_commit, self._after_commit = before_commit, after_commit
         self._size = size
         self._jobs: asyncio.Queue[Submitted[Any] | None] = asyncio.Queue()
         self._group: list[Submitted[Any]] = []
+        self._standing: list[Transaction] = []
         self._at_work: asyncio.Task[Any] | None = None
         self._task = asyncio.create_task(self._write())
         self._task.add_done_callback(self._ended)
@@ -117,6 +131,7 @@ class GroupCommit:
         while (job := await self._jobs.get()) is not None:
             await self._write_group(job)
             self._group.clear()
+            self._standing.clear()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Nothing is left after finish(); after stop() somebody waits. A callback, because a task can be cancelled before it begins."""
@@ -125,14 +140,10 @@ class GroupCommit:
         for job in [*self._group, *waiting]:
             job.fails(AlreadyClosed(f"{self._name} was closed before this was known to be committed."))
 
-    async def _write_group(self, job: Submitted[Any] | None) -> None:
+    async def _write_group(self, job: Submitted[Any]) -> None:
         try:
-            while job is not None:
-                self._group.append(job)
-                if len(self._group) == 1:
-                    await self._database.execute("BEGIN IMMEDIATE")
-                await self._run(job)
-                job = await self._next() if len(self._group) < self._size else None
+            self._group.append(job)
+            await self._run_group(job)
             await self._before_commit()
             if _stopped():  # that code may have caught the cancellation
                 raise asyncio.CancelledError
@@ -143,8 +154,25 @@ class GroupCommit:
             await self._undo(error)
         else:
             self.commits += 1
+            self._announce()
             for each in self._group:
                 each.stands()
+
+    def _announce(self) -> None:
+        try:
+            self._after_commit(self._standing)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the commit stands, and those who wait must be told
+            message = f"what follows a commit of {self._name} failed: {error!r}"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+
+    async def _run_group(self, job: Submitted[Any] | None) -> None:
+        await self._database.execute("BEGIN IMMEDIATE")
+        while job is not None:
+            await self._run(job)
+            if job := await self._next() if len(self._group) < self._size else None:
+                self._group.append(job)
+        if (work := self._last_work(self._standing)) is not None:
+            await self._run(Submitted(work))
 
     async def _next(self) -> Submitted[Any] | None:
         for _ in range(TURNS):
@@ -160,7 +188,8 @@ class GroupCommit:
     async def _run(self, job: Submitted[Any]) -> None:
         """Run one piece of work. Raises only if the whole transaction is lost."""
         await self._database.execute("SAVEPOINT work")
-        self._at_work = job.start(Transaction(self._database))
+        transaction = self._begin()
+        self._at_work = job.start(transaction)
         try:
             result = await self._at_work
             if _stopped():  # that code may have caught the cancellation
@@ -175,6 +204,7 @@ class GroupCommit:
         else:
             self._check_transaction(None)
             await self._database.execute("RELEASE work")
+            self._standing.append(transaction)
             job.has_run(result)
         finally:
             self._at_work = None

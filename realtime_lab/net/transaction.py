@@ -2,11 +2,13 @@
 
 import re
 import time
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Row
+from realtime_lab.net.event_reader import check_room
 from realtime_lab.net.packets import check_event
 from realtime_lab.rules.dedup import ANSWERS
 
@@ -14,8 +16,17 @@ ALLOWED = frozenset(
     {"SELECT", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "EXPLAIN", "ANALYZE", "REINDEX"}
 )
 
+Appended = Callable[[int, str, Any, str], object]
+"""Called with (offset, event, data, room)."""
+
 FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n?|/\*.*?(?:\*/|\Z))*(\w*)", re.DOTALL)
 """After space and comments. SQLite skips more (measured: ";COMMIT" commits), so what begins in another way is refused."""
+
+
+HEARD_OF = """
+    INSERT INTO log_clients (client_id, last, owner, at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (client_id) DO UPDATE SET last = excluded.last, owner = coalesce(excluded.owner, owner), at = excluded.at
+"""
 
 
 class Moved(RealtimeLabError):
@@ -41,11 +52,14 @@ class Transaction:
     A deferred foreign key is judged at the commit, where it would undo other work too. Do not declare any.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, on_append: Appended) -> None:
         self._database = database
+        self._on_append = on_append
         self._over = False
         self.offset: int | None = None
         """The offset of the last event that this work appended."""
+        self.trimmed = 0
+        """Up to where this work removed events; 0: it did not."""
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run one statement on the application's tables and give its rows.
@@ -58,23 +72,32 @@ class Transaction:
             raise InvalidSetting(f"tx.execute({sql!r}): one statement about data is expected, such as SELECT, INSERT, UPDATE or DELETE.")
         return await self._open().execute(sql, parameters)
 
-    async def append(self, event: str, data: Any = None) -> int:
-        """Append an event and give its offset. Raises NotSerialisable, ReservedName."""
+    async def append(self, event: str, data: Any = None, *, to: str | None = None) -> int:
+        """Append an event, for everybody or for one room, and give its offset. If this work is undone, another event gets that offset.
+
+        Raises NotSerialisable, ReservedName, InvalidSetting.
+        """
+        room = "" if to is None else check_room(to)
         body, attachments = dump(data)
-        sql = "INSERT INTO log_events (event, body, attachments, at) VALUES (?, ?, ?, ?)"
-        self.offset = await self._open().insert(sql, (check_event(event), body, attachments, time.time()))
+        sql = "INSERT INTO log_events (event, body, attachments, room, at) VALUES (?, ?, ?, ?, ?)"
+        self.offset = await self._open().insert(sql, (check_event(event), body, attachments, room, time.time()))
+        self._on_append(self.offset, event, data, room)
         return self.offset
 
-    async def record(self, client_id: str, previous: int, n: int, fingerprint: str, answer: dict[str, Any]) -> None:
-        """Note that the client's event `n` was applied, right after `previous`, and how it was answered. Raises Moved, NotSerialisable."""
+    async def record(
+        self, client_id: str, previous: int, n: int, fingerprint: str, answer: dict[str, Any], *, owner: str | None = None
+    ) -> None:
+        """Note that the client's event `n` was applied, right after `previous`, and how it was answered.
+
+        owner   to whom the client id belongs; None leaves what is on record. Raises Moved, NotSerialisable.
+        """
         text = dump(answer)
         database = self._open()
         rows = await database.execute("SELECT last FROM log_clients WHERE client_id = ?", (client_id,))
         last = rows[0][0] if rows else 0
         if last != previous:
             raise Moved(last)
-        upsert = "INSERT INTO log_clients VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET last = excluded.last"
-        await database.execute(upsert, (client_id, n))
+        await database.execute(HEARD_OF, (client_id, n, owner, time.time()))
         await database.execute("INSERT INTO log_answers VALUES (?, ?, ?, ?, ?)", (client_id, n, fingerprint, *text))
         await database.execute("DELETE FROM log_answers WHERE client_id = ? AND n <= ?", (client_id, n - ANSWERS))
 
@@ -96,3 +119,17 @@ class Transaction:
         if not self._database.in_transaction:  # SQLite may end it by itself; another statement would then be on its own
             raise StoreFailed(f"SQLite has undone this transaction of the {self._database.what} {self._database.path}. Try again.")
         return self._database
+
+
+class Marks(NamedTuple):
+    """Where a log stands."""
+
+    head: int
+    """The highest offset so far; 0: none yet."""
+    trimmed: int
+    """Every event up to here was removed; 0: none."""
+
+    def after(self, work: Iterable[Transaction]) -> "Marks":
+        """Where it stands when this work is committed."""
+        done = list(work)
+        return Marks(max(self.head, 0, *(tx.offset or 0 for tx in done)), max(self.trimmed, 0, *(tx.trimmed for tx in done)))
