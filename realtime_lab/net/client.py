@@ -2,12 +2,13 @@
 
 A bare client behaves like the plain library. What is emitted while it is disconnected is refused with NotConnected; what is emitted
 between a break and its discovery is lost without a word; nothing is sent twice. Handlers start in the order of arrival and run side by
-side, as python-socketio runs them.
+side, as python-socketio runs them; with `replay`, those of stored events run one after the other.
 """
 
 import asyncio
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,9 +17,10 @@ from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeou
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.envelope import announce
-from realtime_lab.net.guarantees import outbox
-from realtime_lab.net.handlers import Handlers, Register
-from realtime_lab.net.packets import Observer, allow_long_payloads, brief, check_event, copied, ignore
+from realtime_lab.net.guarantees import outbox, store_at
+from realtime_lab.net.incoming import Incoming, OnError
+from realtime_lab.net.packets import Observer, allow_long_payloads, check_event, copied, ignore
+from realtime_lab.net.receiving import Receiving
 from realtime_lab.net.supervisor import FINAL, Supervisor
 from realtime_lab.rules.faults import seconds
 
@@ -28,7 +30,7 @@ ENVELOPE = 256
 """Bytes that are added to an event on the wire at most: its envelope, the event's own frame, an acknowledgement id."""
 
 
-class Client:
+class Client(Receiving):
     """A Socket.IO client that comes back by itself.
 
     url                     where the server (or a link) listens
@@ -41,8 +43,11 @@ class Client:
                             (rules/retry.py; Socket.IO client option `retries`). Needs an ack_timeout
     window                  how many events may be under way at once, if retries are on
     retry_delay, retry_delay_max    seconds, the wait before another try (rules/backoff.py); 0 does not wait
-    store                   a file: events and their numbers survive a restart. Needs retries, because only an acknowledgement tells when
-                            an event may be forgotten
+    replay                  True: what was published while it was away comes when it is back, in order, and each event is given to its
+                            handler once (rules/replay.py, rules/inbox.py). Needs a Server with a log
+    on_error                with replay, when a handler has raised four times for one event: "halt" there, or "skip" it
+    store                   a file: events, their numbers and the offset survive a restart. Needs retries, because only an acknowledgement
+                            tells when an event may be forgotten, or replay
     max_payload             bytes of one event at most: what the server accepts (there `max_http_buffer_size`, by default 1,000,000)
     transports              "websocket", "polling" or both; with both it starts with polling and upgrades
     auth                    what the server's connect handler is given: a dict, or a function that makes one, called for every attempt
@@ -63,6 +68,8 @@ class Client:
         window: int = 1,
         retry_delay: float = 0.5,
         retry_delay_max: float = 5.0,
+        replay: bool = False,
+        on_error: OnError = "halt",
         store: str | Path | None = None,
         max_payload: int = 1_000_000,
         transports: Sequence[str] = ("websocket",),
@@ -82,13 +89,15 @@ class Client:
         self._auth = auth
         self._max_payload = max_payload
         self._connect_timeout = seconds("connect_timeout", connect_timeout)
-        self._observe = observer
+        super().__init__(observer)
+        kept = store_at(store, retries=retries, replay=replay)
+        delays = {"delay": seconds("retry_delay", retry_delay), "delay_max": seconds("retry_delay_max", retry_delay_max)}
         self._outbox = outbox(
             ack_timeout=ack_timeout, send_buffer=send_buffer, buffer_limit=buffer_limit, buffer_limit_bytes=buffer_limit_bytes,
-            max_age=max_age, retries=retries, window=window, retry_delay=retry_delay, retry_delay_max=retry_delay_max, store=store,
-            observe=observer,
+            max_age=max_age, retries=retries, window=window, store=kept, observe=observer, **delays,
         )  # fmt: skip
-        self._handlers = Handlers()
+        if replay:
+            self._incoming = Incoming(self._handlers, kept, self._next_reception, on_error=on_error, observe=observer, **delays)
         self._state: State = "new"
         self._connection: Connection | None = None
         self._supervisor = Supervisor(
@@ -98,8 +107,6 @@ class Client:
             initial=seconds("reconnection_delay", reconnection_delay),
             maximum=seconds("reconnection_delay_max", reconnection_delay_max),
         )
-        self._received = 0
-        self._running = 0
 
     # -- the application's side -----------------------------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class Client:
     @property
     def idle(self) -> bool:
         """Is everything settled that can be by itself, and has every handler returned? What waits for a connection waits."""
-        return not self._running and self._outbox.idle
+        return not self._handling and self._outbox.idle
 
     @property
     def settled(self) -> bool:
@@ -142,10 +149,6 @@ class Client:
     def volatile(self) -> "Volatile":
         """`client.volatile.emit(...)`: drop the event if it cannot leave at once (Socket.IO, "Volatile events")."""
         return Volatile(self)
-
-    def on(self, event: str) -> Register:
-        """Decorator: call the function with the arguments of each event of this name. Also "connect" () and "disconnect" (reason)."""
-        return self._handlers.register(event)
 
     def emit(self, event: str, data: Any = None) -> Delivery:
         """Send an event; returns at once. `await` the result for its fate.
@@ -171,7 +174,8 @@ class Client:
         await self._outbox.flush(timeout)
 
     async def connect(self, timeout: float = 10.0) -> None:
-        """Connect, and from then on come back after every break. Returns when the first connection is up.
+        """Connect, and from then on come back after every break. Returns when the first connection is up, and with replay when the server
+        has said where this client stands.
 
         Raises ConnectionRejected when the server says no, ConnectTimeout after `timeout` seconds without a connection, and StoreInUse or
         StoreFailed for the client's own store.
@@ -180,6 +184,8 @@ class Client:
         try:
             async with asyncio.timeout(timeout):
                 await self._supervisor.first
+                if self._incoming is not None:
+                    await asyncio.shield(self._incoming.first)
         except ConnectionRejected:
             await self._supervisor.stop()
             raise
@@ -188,8 +194,11 @@ class Client:
             self._state = "disconnected"
             raise
         except TimeoutError:
+            connected = self.connected
             await self._supervisor.stop()
             self._state = "disconnected"
+            if connected:
+                raise ConnectTimeout(f"{self.url} did not say in {timeout} s where this client stands: it does not replay.") from None
             why = self._supervisor.failure or "no attempt ended"
             raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?") from None
 
@@ -200,6 +209,8 @@ class Client:
             raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
         allow_long_payloads()
         await self._outbox.open()
+        if self._incoming is not None:
+            await self._incoming.open()
         self._check_open()  # it may have been closed meanwhile
         self._state = "connecting"
         self._observe("connecting")
@@ -216,6 +227,8 @@ class Client:
     async def _end(self, *, polite: bool) -> None:
         await self._supervisor.stop(polite=polite)
         self._state = "closed"
+        if self._incoming is not None:
+            await self._incoming.close()
         await self._outbox.close(abandoned=not polite)
 
     async def __aenter__(self) -> Self:
@@ -229,7 +242,10 @@ class Client:
 
     async def _credentials(self) -> dict[str, Any]:
         auth = self._auth() if callable(self._auth) else self._auth
-        return announce(await auth if inspect.isawaitable(auth) else auth, self._outbox.peer)
+        peer = self._outbox.peer
+        if self._incoming is not None:
+            peer = replace(peer, replays=True, known=self._incoming.position)
+        return announce(await auth if inspect.isawaitable(auth) else auth, peer)
 
     def _opened(self, connection: Connection) -> None:
         self._connection, self._state = connection, "connected"
@@ -254,20 +270,11 @@ class Client:
         self._connection, self._state = None, "disconnected" if final else "connecting"
         self._observe("disconnected", sid=connection.sid, reason=reason)
         self._outbox.ended()
+        if self._incoming is not None:
+            self._incoming.disconnected()
         if not final:
             self._observe("connecting")  # once for all the attempts that follow
         self._handlers.call_soon("disconnect", reason)
-
-    async def _receive(self, connection: Connection, index: int, event: str, arguments: tuple[Any, ...]) -> Any:
-        self._received += 1
-        number = self._received
-        text = brief(arguments[0] if arguments else None)
-        self._observe("received", message=number, sid=connection.sid, index=index, event=event, text=text)
-        self._running += 1
-        try:
-            return await self._handlers.call(event, arguments, lambda kind, why: self._observe(kind, message=number, reason=why))
-        finally:
-            self._running -= 1
 
     def _check_open(self) -> None:
         if self._state == "closed":

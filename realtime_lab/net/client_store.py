@@ -1,22 +1,28 @@
-"""ClientStore: the client's memory that survives a restart: who it is, and which events are not settled yet.
+"""ClientStore: the client's memory that survives a restart: who it is, which events are not settled yet, and where it stands in the log.
 
 The tables:
 
     store_meta      client_id: made with the file; it and the numbers below live and die together
+                    epoch, offset: everything up to there is handled; absent before the first session
     store_events    the outbox; n never comes back (AUTOINCREMENT), not even after all rows were deleted
                     gone = 1: the client gave up on n. The row stays, without its content, until the server knows that n is skipped
 """
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from realtime_lab.errors import AlreadyClosed
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Schema, database_path, open_database
+from realtime_lab.net.statements import Statements
+from realtime_lab.rules.replay import Position
 
 T = TypeVar("T")
+
+MOVE = "INSERT INTO store_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 SCHEMA = Schema(
     application_id=0x524C4353,  # "RLCS"
@@ -42,6 +48,10 @@ class Pending(NamedTuple):
     """The client gave up on it: its event and data are empty, but its number must still be skipped at the server."""
 
 
+class Effects(Statements):
+    """`tx` of `async with client.transaction() as tx`: `await tx.execute(sql, values)` on the application's own tables."""
+
+
 class ClientStore:
     """One file for one client. Everything is on the disk (PRAGMA synchronous=FULL) when a method returns.
 
@@ -54,6 +64,8 @@ class ClientStore:
         """uuid4, hexadecimal, made once with the file; empty before open()."""
         self.highest = 0
         """The highest number that was ever given."""
+        self.position: Position | None = None
+        """Where it stands in the server's log, as it was written last."""
         self._turn = asyncio.Lock()
         self._database: Database | None = None
 
@@ -89,6 +101,32 @@ class ClientStore:
         sql = "UPDATE store_events SET event = '', body = 'null', attachments = NULL, gone = 1 WHERE n = ?"
         await self._write(sql, [(n,) for n in numbers])
 
+    async def move(self, position: Position) -> None:
+        """Everything up to here is handled. Raises StoreFailed, AlreadyClosed."""
+        await self._in_turn(lambda: self._move(position))
+
+    @asynccontextmanager
+    async def transaction(self, position: Position) -> AsyncIterator["Effects"]:
+        """SQL on the application's own tables in this file, committed together with `position`, or not at all.
+
+        Nothing else is written to this store meanwhile. Raises StoreInUse, StoreFailed, AlreadyClosed, and what the block raises.
+        """
+        async with self._turn:
+            database = self._opened()
+            await database.execute("BEGIN IMMEDIATE")
+            effects = Effects(database)
+            try:
+                yield effects
+                effects.close()
+                for row in _rows(position):
+                    await database.execute(MOVE, row)
+                await database.execute("COMMIT")
+            finally:
+                effects.close()
+                if database.in_transaction:
+                    await database.execute("ROLLBACK")
+            self.position = position
+
     async def pending(self) -> list[Pending]:
         """What is not settled, in order. Raises StoreFailed, AlreadyClosed."""
         sql = "SELECT n, event, body, attachments, gone FROM store_events ORDER BY n"
@@ -99,9 +137,11 @@ class ClientStore:
         database = await open_database(self.path, SCHEMA, what="client store")
         try:
             rows = await database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'store_events'")
+            said: dict[str, str] = dict(await database.execute("SELECT name, value FROM store_meta WHERE name IN ('epoch', 'offset')"))
         except BaseException:
             await database.close()
             raise
+        self.position = Position(said["epoch"], int(said["offset"])) if said.keys() >= {"epoch", "offset"} else None
         self.client_id = database.identity
         self.highest = rows[0][0] if rows else 0
         return database
@@ -117,6 +157,10 @@ class ClientStore:
         await self._opened().write(sql, [(n, *row) for n, row in zip(numbers, rows, strict=True)])
         self.highest += len(rows)
         return numbers
+
+    async def _move(self, position: Position) -> None:
+        await self._opened().write(MOVE, _rows(position))
+        self.position = position
 
     async def _write(self, sql: str, rows: Sequence[Parameters]) -> None:
         await self._in_turn(lambda: self._opened().write(sql, rows))
@@ -134,3 +178,7 @@ class ClientStore:
         if self._database is None:
             raise AlreadyClosed(f"the client store {self.path} is not open. Call `await store.open()` first.")
         return self._database
+
+
+def _rows(position: Position) -> list[tuple[str, str]]:
+    return [("epoch", position.epoch), ("offset", str(position.offset))]

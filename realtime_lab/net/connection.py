@@ -74,6 +74,8 @@ class Connection:
         self._ended = ended
         self._receive = receive
         self._refusal: Any = None
+        self._for_now = False
+        """Does the refusal say nothing about this client, so that it may try again?"""
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._flushing = False
@@ -109,7 +111,8 @@ class Connection:
         self._attempt = asyncio.ensure_future(self._connect(url, transports, auth))
         await asyncio.wait({self._attempt, self._decided}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if self._refusal is not None:
-            raise ConnectionRejected(f"the server refused the connection: {self._refusal}")
+            why = f"the server refused the connection: {self._refusal}"
+            raise ConnectionRejected(why) if self.refused else OSError(why)
         if self.gone.done():
             return  # accepted, and over already
         if not self._attempt.done():
@@ -152,8 +155,8 @@ class Connection:
 
     @property
     def refused(self) -> bool:
-        """Did the server say no to it?"""
-        return self._refusal is not None
+        """Did the server say no to it, and not only for now?"""
+        return self._refusal is not None and not self._for_now
 
     async def close(self, *, goodbye: bool = True) -> None:
         """Say goodbye if there is still somebody there, and free everything, even when the caller is cancelled meanwhile.
@@ -215,6 +218,8 @@ class Connection:
     def _on_connect_error(self, data: Any = None) -> None:
         if self._sio.eio.state == "connected":  # else it is no packet, but an HTTP error
             self._refusal = (data.get("message", data) if isinstance(data, dict) else data) or "no reason given"
+            more = data.get("data") if isinstance(data, dict) else None
+            self._for_now = isinstance(more, dict) and more.get("retryable") is True
             self._decide()
 
     def _decide(self) -> None:

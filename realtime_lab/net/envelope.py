@@ -1,8 +1,11 @@
 """The envelope of the wire: who a client is, the id and the data of its events, and the answer to each.
 
-    CONNECT auth       {..., "realtime_lab": {"nack": true, "client_id": "c", "first": 1}}; the application's own keys stay beside it
+    CONNECT auth       {..., "realtime_lab": {"nack": true, "client_id": "c", "first": 1, "replay": true, "epoch": "e", "offset": 9}};
+                       the application's own keys stay beside it. A peer without our key may give {"offset": 9}, as the page has it
     client to server   {"id": "c:7", "data": ...}; {"data": ...} without a number; {"id": "c:7", "gone": true} is a tombstone
     the answer         {"ok": true, "result", "offset"} or {"ok": false, "error", "retryable"}; "expected": a gap, "duplicate": a repeat
+    server to client   {"id": 9, "data": ...}, a stored event at offset 9; and once, first of all, the event "session":
+                       {"epoch": "e", "offset": 9, "recovered": true, "reason": ""}
 
 Only a client that announced a `client_id` speaks in envelopes, so data that merely looks like one is never mistaken. `nack`: it knows that
 {"ok": false} is no success; a peer that does not say so gets no answer where it should try again (the official client takes any answer
@@ -10,11 +13,15 @@ for success).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from realtime_lab.errors import InvalidSetting
+from realtime_lab.rules.replay import REASONS, Position, Session
 
+SESSION = "session"
+"""The event that tells a client where it stands in the log."""
 OUR_KEY = "realtime_lab"
 CLIENT_ID = re.compile(r"[\w.-]{1,64}")
 MAX_NUMBER = 2**53
@@ -30,6 +37,10 @@ class Peer:
     first: int = 1
     """Everything below this number is finished for the client."""
     nack: bool = False
+    replays: bool = False
+    """It opens the envelopes of stored events and says when it has handled them."""
+    known: Position | None = None
+    """Where it stands in the log."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +72,52 @@ def announce(auth: Any, peer: Peer) -> dict[str, Any]:
     ours: dict[str, Any] = {"nack": peer.nack}
     if peer.client_id:
         ours |= {"client_id": peer.client_id, "first": peer.first}
+    if peer.replays:
+        ours["replay"] = True
+    if peer.known is not None:
+        ours |= {"epoch": peer.known.epoch, "offset": peer.known.offset}
     return {**(auth or {}), OUR_KEY: ours}
 
 
-def peer_of(auth: Any) -> Peer:
-    """What a client announced. Raises ValueError, naming what is wrong, for an announcement that nobody can work with."""
+def peer_of(auth: Any, *, log: bool) -> Peer:
+    """What a client announced. Raises ValueError, naming what is wrong, for an announcement that nobody can work with.
+
+    log: has the server one? If not, an `offset` beside our key is the application's own affair.
+    """
     ours = auth.get(OUR_KEY) if isinstance(auth, dict) else None
     if ours is None:
-        return Peer()
+        return Peer(known=_position(auth, "auth") if log else None)
     if not isinstance(ours, dict):
         raise ValueError(f"auth.{OUR_KEY} is an object")
-    client_id, first = ours.get("client_id", ""), ours.get("first", 1)
+    client_id, first, replays = ours.get("client_id", ""), ours.get("first", 1), ours.get("replay") is True
     if client_id and not (isinstance(client_id, str) and CLIENT_ID.fullmatch(client_id)):
         raise ValueError(f"auth.{OUR_KEY}.client_id has 1 to 64 letters, digits, '_', '.' or '-'")
     if not _number(first):
         raise ValueError(f"auth.{OUR_KEY}.first is a whole number, 1 or more")
-    return Peer(client_id, first, nack=ours.get("nack") is True)
+    if replays and not log:
+        raise ValueError("no client with replay, because it has no log to replay from")
+    known = _position(ours, f"auth.{OUR_KEY}") if replays else _position(auth, "auth") if log else None
+    return Peer(client_id, first, nack=ours.get("nack") is True, replays=replays, known=known)
+
+
+def own_auth(auth: Any) -> Any:
+    """What the application itself gave: without our key."""
+    return {key: value for key, value in auth.items() if key != OUR_KEY} if isinstance(auth, dict) else auth
+
+
+def _position(said: Any, where: str) -> Position | None:
+    """What a client says about where it stands. Without an offset it is here for the first time; 0 is an offset."""
+    if not isinstance(said, dict) or said.get("offset") is None:
+        return None
+    epoch, offset = said.get("epoch") or "", said["offset"]
+    if not isinstance(epoch, str):
+        raise ValueError(f"{where}.epoch is the text that came with the session; it was {epoch!r:.80}")
+    if not _number(offset, least=0):
+        raise ValueError(
+            f"{where}.offset is the id of the last event that was handled, a whole number from 0 to 2**53, or is left out on a first "
+            f"connection; it was {offset!r:.80}"
+        )
+    return Position(epoch, offset)
 
 
 def seal(peer: Peer, n: int, data: Any, *, gone: bool = False) -> dict[str, Any]:
@@ -112,5 +153,29 @@ def reply(answer: tuple[Any, ...]) -> Reply:
     return Reply(True, value)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_NUMBER
+def seal_stored(offset: int, data: Any) -> dict[str, Any]:
+    """How a stored event travels."""
+    return {"id": offset, "data": data}
+
+
+def offset_of(arguments: Sequence[Any]) -> int | None:
+    """The offset of a stored event as it arrived; None: these arguments have not the shape of one."""
+    content = arguments[0] if len(arguments) == 1 else None
+    return content["id"] if isinstance(content, dict) and content.keys() == {"id", "data"} and _number(content["id"]) else None
+
+
+def seal_session(session: Session) -> dict[str, Any]:
+    """How a session travels."""
+    return {"epoch": session.epoch, "offset": session.offset, "recovered": session.recovered, "reason": session.reason}
+
+
+def unseal_session(arguments: Sequence[Any]) -> Session | None:
+    """A session as it arrived; None: a foreign server uses this name for something else."""
+    said = arguments[0] if len(arguments) == 1 else None
+    if not isinstance(said, dict) or said.get("reason") not in REASONS or not isinstance(said.get("epoch"), str):
+        return None
+    return Session(said["epoch"], said["offset"], said["reason"]) if _number(said.get("offset"), least=0) else None
+
+
+def _number(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_NUMBER

@@ -21,20 +21,30 @@ def outbox(
     max_age: float | None,
     retries: float | None,
     window: int,
-    retry_delay: float,
-    retry_delay_max: float,
-    store: str | Path | None,
+    delay: float,
+    delay_max: float,
+    store: ClientStore | None,
     observe: Observer,
 ) -> Outbox:
     """The outbox for these options of `Client`. Raises InvalidSetting."""
     ack_timeout = None if ack_timeout is None else seconds("ack_timeout", ack_timeout)
     if retries is not None and not ack_timeout:
         raise InvalidSetting("retries= needs ack_timeout=, more than 0: without it nobody knows when to try again.")
-    if store is not None and retries is None:
-        raise InvalidSetting("store= needs retries=: without acknowledgements nobody knows when a stored event may be forgotten.")
     keeps = retries is not None if send_buffer is None else send_buffer
     buffer = SendBuffer(on=keeps, limit=buffer_limit, limit_bytes=buffer_limit_bytes, max_age=max_age, tombstones=retries is not None)
-    delays = {"delay": seconds("retry_delay", retry_delay), "delay_max": seconds("retry_delay_max", retry_delay_max)}
+    delays = {"delay": delay, "delay_max": delay_max}
     retry = None if retries is None else Retry(retries=retries, ack_timeout=ack_timeout or 0, window=window, **delays)
-    keeper: Keeper = NoKeeper() if retries is None else MemoryKeeper() if store is None else StoreKeeper(ClientStore(store))
+    keeper: Keeper = NoKeeper() if retries is None else MemoryKeeper() if store is None else StoreKeeper(store)
     return Outbox(buffer, retry, keeper, paced=keeps, ack_timeout=ack_timeout, observe=observe)
+
+
+def store_at(path: str | Path | None, *, retries: float | None, replay: bool) -> ClientStore | None:
+    """The store of a client with these options, if it wants one. Raises InvalidSetting."""
+    if path is None:
+        return None
+    if retries is None and not replay:
+        raise InvalidSetting(
+            "store= needs retries= or replay=True: without acknowledgements nobody knows when a stored event may be forgotten, and without "
+            "replay there is no offset to keep."
+        )
+    return ClientStore(path)

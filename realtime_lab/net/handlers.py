@@ -45,6 +45,10 @@ class Handlers:
 
         return decorator
 
+    def has(self, event: str) -> bool:
+        """Is there a handler for this event?"""
+        return event in self._handlers
+
     def takes_tx(self, event: str) -> bool:
         """Does the handler of this event want its transaction?"""
         handler = self._handlers.get(event)

@@ -5,12 +5,27 @@ from typing import Any
 
 from aiohttp import web
 
-from realtime_lab.errors import PortInUse
+from realtime_lab.errors import InvalidSetting, PortInUse
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.sockets import reset, unsent
 
 MAX_POST = 1_000_000
 """Bytes of one long-polling POST at most; python-engineio's own default."""
+
+
+def heartbeat(**seconds: int) -> dict[str, int]:
+    """Engine.IO's settings of this name, checked. Raises InvalidSetting."""
+    for name, value in seconds.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InvalidSetting(f"{name}={value!r}: give whole seconds, 1 or more.")
+    return seconds
+
+
+def check_port(port: int) -> int:
+    """The port, or InvalidSetting."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
+        raise InvalidSetting(f"port={port!r}: give a number from 0 to 65535; 0 takes a free one.")
+    return port
 
 
 class Host:

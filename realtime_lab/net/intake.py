@@ -48,6 +48,7 @@ class Arrival:
     index: int
     peer: Peer
     event: str
+    identity: str | None = None
 
 
 class Intake:
@@ -151,7 +152,7 @@ class Intake:
                 return 0, {"ok": False, "error": error, "retryable": False}
         if envelope.gone:
             self._discard(arrival, "given up")
-            return 0, await self._record(client, envelope.n, content, dict(GIVEN_UP))
+            return 0, await self._record(client, arrival, envelope.n, content, dict(GIVEN_UP))
         return await self._apply(client, arrival, envelope, content)
 
     async def _apply(self, client: NumberedClient, arrival: Arrival, envelope: Envelope, content: str) -> tuple[int, Answer]:
@@ -170,15 +171,15 @@ class Intake:
                 client.decided(envelope.n, content, answer, submitted.committed)
                 return number, answer
         if not _refused_for_now(answer):
-            await self._record(client, envelope.n, content, answer)
+            await self._record(client, arrival, envelope.n, content, answer)
         return number, answer
 
-    async def _record(self, client: NumberedClient, n: int, content: str, answer: Answer) -> Answer:
+    async def _record(self, client: NumberedClient, arrival: Arrival, n: int, content: str, answer: Answer) -> Answer:
         """Only the decision; the handler's effects, if there are any, are elsewhere."""
         stored = client.stored
 
         async def work(tx: Transaction) -> Answer:
-            await tx.record(client.client_id, stored, n, content, answer)
+            await tx.record(client.client_id, stored, n, content, answer, owner=arrival.identity)
             return answer
 
         submitted = self._write(work)
@@ -215,7 +216,7 @@ class Intake:
             if tx.offset is not None:
                 answer["offset"] = tx.offset
             if record is not None:
-                await tx.record(arrival.peer.client_id, record[0], envelope.n, record[1], answer)
+                await tx.record(arrival.peer.client_id, record[0], envelope.n, record[1], answer, owner=arrival.identity)
             return answer
 
         return self._write(work)

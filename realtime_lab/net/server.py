@@ -1,48 +1,47 @@
-"""Server: python-socketio's AsyncServer on aiohttp. Bare, it emits and forgets, as Socket.IO does; with a log it knows what it applied.
+"""Server: python-socketio's AsyncServer on aiohttp. Bare, it emits and forgets, as Socket.IO does; with a log it stores and replays.
 
 Every event gets an answer (see envelope.py). Handlers run side by side, one task for each event: they start in the order of arrival and
 finish when they finish. With `dedupe` those of one client run one after the other.
+
+What is published goes into the log, and from there to each connection (rules/cursor.py); nothing that is stored is ever broadcast.
 """
 
 import asyncio
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import socketio
 from aiohttp import web
-from socketio.exceptions import ConnectionRefusedError as Refusal
+from socketio import packet
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting
-from realtime_lab.net.acknowledging import AcknowledgingServer, asked
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, ReservedName, UnknownFault
+from realtime_lab.net.acknowledging import AcknowledgingServer
 from realtime_lab.net.crash import CrashPoint
-from realtime_lab.net.envelope import Peer, peer_of
+from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
+from realtime_lab.net.envelope import SESSION, offset_of
 from realtime_lab.net.event_log import Log
+from realtime_lab.net.guests import Guest
 from realtime_lab.net.handlers import H, Handlers, Register, wants_tx
-from realtime_lab.net.hosting import MAX_POST, Host
-from realtime_lab.net.intake import Arrival, Intake, cause
+from realtime_lab.net.hosting import MAX_POST, Host, check_port, heartbeat
+from realtime_lab.net.intake import cause
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, brief, check_data, check_event, ignore
-
-
-@dataclass
-class Guest:
-    """A connection, as long as anything of it may still be handled."""
-
-    peer: Peer
-    arrived: int = 0
-    """How many events have arrived on it."""
-    here: bool = True
+from realtime_lab.net.run import Run
 
 
 class Server:
-    """A Socket.IO server on its own port.
+    """A Socket.IO server on its own port; or, made by `attach`, on somebody else's.
 
     host, port              where to listen; port 0 takes a free one
     ping_interval, ping_timeout    whole seconds, 1 or more: the Engine.IO handshake truncates fractions, and clients then time out
                             by themselves (measured)
-    log                     an EventLog: a handler may take `tx` and work in its database, and is acknowledged after the commit. It is
-                            opened and closed with the server
+    log                     an EventLog: what is published is stored there and replayed to whoever missed it; a handler may take `tx` and
+                            work in its database, and is acknowledged after the commit. It is opened and closed with the server
     dedupe                  True: an event with a number is applied once and acknowledged always (rules/dedup.py). Needs a log
+    authenticate            called with the `auth` that the application's client gave, for every connection. Returns the identity (a text),
+                            or None for a guest; raises Rejected("why"). May be an `async def`. Without it every client_id is believed
+    rooms                   called with the identity, for every connection: the rooms whose published events it may see, live and replayed.
+                            May be an `async def`. Without it: only what is for everybody
     """
 
     def __init__(
@@ -54,51 +53,80 @@ class Server:
         ping_timeout: int = 20,
         log: Log | None = None,
         dedupe: bool = False,
+        authenticate: Authenticate | None = None,
+        rooms: RoomsOf | None = None,
         observer: Observer = ignore,
     ) -> None:
-        self._heartbeat = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
-        for name, value in self._heartbeat.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InvalidSetting(f"{name}={value!r}: give whole seconds, 1 or more.")
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
-            raise InvalidSetting(f"port={port!r}: give a number from 0 to 65535; 0 takes a free one.")
+        self._heartbeat = heartbeat(ping_interval=ping_interval, ping_timeout=ping_timeout)
         if dedupe and log is None:
             raise InvalidSetting('dedupe=True needs log=, to remember what was applied: for example log=EventLog("chat.db").')
-        self._address, self._log, self._dedupe, self._observe = (host, port), log, dedupe, observer
+        self._address = (host, check_port(port))
+        self._log, self._dedupe, self._observe = log, dedupe, observer
+        self._doorkeeper = Doorkeeper(authenticate, rooms, log)
         self._handlers = Handlers()
         self._crash = CrashPoint(observer, self._die)
         self.disarm = self._crash.disarm
         """Take back a crash that was ordered and has not happened."""
         self._closed = False
         self._emitted = 0
-        self._leaving = 0
-        """Acknowledgements that a crash waits for."""
-        self._guests: dict[str, Guest] = {}
+        self._attached = False
         self._host: Host | None = None
         self._dying: asyncio.Future[None] | None = None
-        self.sio, self._intake = self._fresh()
-        """`sio` is the plain python-socketio server, a new one after a crash. What is emitted there directly is not recorded."""
+        self._run = self._new_run(self._own_sio())
 
-    def _fresh(self) -> tuple[Any, Intake]:
-        """Everything that a process forgets when it ends."""
-        options: dict[str, Any] = {"serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG, **self._heartbeat}
-        sio = AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, **options)
-        sio.acknowledged = self._acknowledged
-        sio.on("connect", self._on_connect)
-        sio.on("disconnect", self._on_disconnect)
-        sio.on("*", self._on_event)
-        return sio, Intake(self._handlers, self._log, dedupe=self._dedupe, observe=self._observe, point=self._crash.reached)
+    @classmethod
+    def attach(
+        cls,
+        sio: socketio.AsyncServer,
+        *,
+        log: Log | None = None,
+        dedupe: bool = False,
+        authenticate: Authenticate | None = None,
+        rooms: RoomsOf | None = None,
+    ) -> Self:
+        """The same guarantees on an application's own python-socketio server, under ASGI, aiohttp or Tornado.
+
+        Its namespace "/" belongs to this object: register handlers with `server.on`. `await server.start()` before the first connection
+        and `await server.close()` at the end open and close the log. Raises InvalidSetting.
+        """
+        if not isinstance(sio, socketio.AsyncServer):
+            raise InvalidSetting(f"attach({sio!r}): give a socketio.AsyncServer.")
+        if taken := [event for event in ("connect", "disconnect", "*") if event in sio.handlers.get("/", {})]:
+            raise InvalidSetting(
+                f"this AsyncServer has its own handler for {', '.join(map(repr, taken))}. Register it with server.on(...)."
+            )
+        sio.packet_class = StrictPacket if sio.packet_class is packet.Packet else sio.packet_class
+        server = cls(log=log, dedupe=dedupe, authenticate=authenticate, rooms=rooms)
+        server._attached, server._run = True, server._new_run(sio)
+        return server
+
+    def _own_sio(self) -> Any:
+        options: dict[str, Any] = {**self._heartbeat, "serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG}
+        return AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, **options)
+
+    def _new_run(self, sio: Any) -> Run:
+        return Run(
+            sio, self._handlers, self._log, self._crash,
+            dedupe=self._dedupe, doorkeeper=self._doorkeeper, observe=self._observe, number=self._next,
+        )  # fmt: skip
+
+    @property
+    def sio(self) -> Any:
+        """The plain python-socketio server; a new one after a crash. What is emitted there is not recorded."""
+        return self._run.sio
 
     async def start(self) -> None:
         """Listen, and open the log. Raises PortInUse, StoreInUse, StoreFailed."""
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
         allow_long_payloads()
-        if self._log is not None:
-            await self._log.open()
-            self._log.before_commit = self._before_commit
-        app = web.Application()
-        host = Host(app)
+        await self._run.open_log()
+        if not self._attached:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        host = Host(app := web.Application())
+        self._run.crash_after_acknowledgements(host)
         self.sio.eio.start_background_task = host.start_task
         self.sio.attach(app)
         try:
@@ -112,12 +140,13 @@ class Server:
     async def close(self) -> None:
         """Stop: disconnect everybody, free the port, close the log. Safe to call twice."""
         self._closed = True
-        if self._dying is not None:
+        if self._dying:
             await asyncio.shield(self._dying)
         if self._host is not None:
             host, self._host = self._host, None
             await self.sio.shutdown()
             await host.stop()
+        await self._run.guests.finish()
         if self._log is not None:
             await self._log.close()
 
@@ -130,7 +159,7 @@ class Server:
 
     @property
     def state(self) -> str:
-        """One of "listening", "crashed" (until restart()) or "closed" (also before start())."""
+        """One of "listening", "crashed" (until restart()) or "closed" (also before start(), and when it listens elsewhere)."""
         return "listening" if self._host is not None else "crashed" if self._dying is not None and not self._closed else "closed"
 
     @property
@@ -148,7 +177,15 @@ class Server:
     @property
     def sids(self) -> tuple[str, ...]:
         """The connections that the server believes in, oldest first."""
-        return tuple(sid for sid, guest in self._guests.items() if guest.here)
+        return self._run.guests.sids
+
+    def auth(self, sid: str) -> Any:
+        """What the application's client gave as `auth` when it connected. Raises UnknownFault for a connection that is over."""
+        return self._guest(sid).auth
+
+    def identity(self, sid: str) -> str | None:
+        """What `authenticate` said about this connection. Raises UnknownFault for a connection that is over."""
+        return self._guest(sid).identity
 
     @property
     def armed(self) -> str:
@@ -157,15 +194,15 @@ class Server:
 
     @property
     def idle(self) -> bool:
-        """Has every handler returned, and is what it did committed?"""
-        return self._intake.idle and not self._leaving
+        """Has every handler returned, is what it did committed, and has everybody what the log has for them?"""
+        return self._run.idle
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with (sid, data) for each event of this name. Also "connect" (sid), "disconnect" (sid, reason).
 
-        An `async def` with a parameter `tx` works in the log's database: `await tx.execute("INSERT ...", values)`. What it does there is
-        committed together with the event's number, or not at all. It should be quick: meanwhile nobody else writes.
-        Raises InvalidSetting when it takes `tx` and there is no log.
+        An `async def` with a parameter `tx` works in the log's database: `await tx.execute("INSERT ...", values)`, and
+        `await tx.append(event, data, to=room)` publishes. What it does there is committed together with the event's number, or not at
+        all. It should be quick: meanwhile nobody else writes. Raises InvalidSetting when it takes `tx` and there is no log.
         """
         register = self._handlers.register(event)
 
@@ -176,6 +213,18 @@ class Server:
 
         return decorator
 
+    async def publish(self, event: str, data: Any = None, *, to: str | None = None) -> int:
+        """Store an event and give its offset; it is sent to everybody who may see it, also to those who are away and come back.
+
+        to      a room: only connections for which `rooms` names it (Server option). None: everybody
+        In a handler that takes `tx`: `await tx.append(event, data, to=...)`. Raises InvalidSetting without a log, ReservedName,
+        NotSerialisable, PayloadTooLarge; StoreFailed, StoreInUse, AlreadyClosed: then nothing was stored.
+        """
+        if self._log is None:
+            raise InvalidSetting("publish() stores what it sends, and this server has no log. Make it with log=EventLog(...), or emit().")
+        self._check_name(event)
+        return await self._log.append(event, check_data(data), to=to)
+
     async def emit(self, event: str, data: Any = None, *, to: str | None = None, skip_sid: str | None = None) -> None:
         """Send an event to everybody, or to one sid or room, except `skip_sid`. Nobody promises that it arrives.
 
@@ -183,18 +232,18 @@ class Server:
         """
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
-        check_event(event)
+        self._check_name(event)
         data = check_data(data)
-        self._emitted += 1
         self._observe(
             "emitted",
-            message=self._emitted,
+            message=self._next(),
             event=event,
             text=brief(data),
             cause=cause.get(),
             sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid != skip_sid),
             skip=skip_sid or "",
             room=to or "",
+            offset=offset_of((data,)) or -1,
         )
         await self.sio.emit(event, data, to=to, skip_sid=skip_sid)
 
@@ -221,73 +270,31 @@ class Server:
     def _die(self) -> None:
         """What must happen at once; the rest of the clearing up follows."""
         host, self._host = self._host, None
-        if host is None:
+        if host is None:  # it has not begun, or listens elsewhere
             return
         host.abort()
-        for sid in self.sids:
-            self._gone(sid, "the server crashed")
-        self._guests.clear()
-        self._intake.crashed()
-        self.sio, self._intake = self._fresh()
-        self._dying = asyncio.ensure_future(self._bury(host))
+        run, self._run = self._run, self._new_run(self._own_sio())
+        run.die()
+        self._dying = asyncio.ensure_future(self._bury(host, run))
 
-    async def _bury(self, host: Host) -> None:
+    async def _bury(self, host: Host, run: Run) -> None:
         if self._log is not None:
             await self._log.abandon()
         await host.stop()
+        await run.guests.finish()
 
-    async def _before_commit(self) -> None:
-        if self._intake.uncommitted:
-            await self._crash.reached("before_commit")
+    # -- its steps ------------------------------------------------------------------------------------------------------------------
 
-    async def _acknowledged(self, eio_sid: str) -> None:
-        """The acknowledgement was handed to the connection."""
-        socket, host = self.sio.eio.sockets.get(eio_sid), self._host
-        if self._crash.at == "after_ack" and socket is not None and host is not None:
-            self._leaving += 1
-            try:
-                await socket.queue.join()
-                await host.sent()
-                await self._crash.reached("after_ack")
-            finally:
-                self._leaving -= 1
+    def _next(self) -> int:
+        self._emitted += 1
+        return self._emitted
 
-    # -- python-socketio calls these; they neither wait nor raise, because it awaits them inside the connection's read loop ---------------
+    def _guest(self, sid: str) -> Guest:
+        guest = self._run.guests.guest(sid)
+        if guest is None:
+            raise UnknownFault(f"there is no connection {sid!r} (any more). server.sids has those that there are.")
+        return guest
 
-    async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
-        try:
-            peer = peer_of(auth)
-        except ValueError as error:
-            raise Refusal(f"this server expects: {error}") from None
-        self._guests[sid] = Guest(peer)
-        self._observe("connected", sid=sid)
-        replaced = self._intake.clients.connected(sid, peer)
-        if replaced and self._host:
-            self._host.start_task(self.sio.disconnect, replaced)
-        self._handlers.call_soon("connect", sid)
-
-    async def _on_disconnect(self, sid: str, reason: str) -> None:
-        if sid in self.sids:
-            self._gone(sid, reason)
-
-    def _gone(self, sid: str, reason: str) -> None:
-        guest = self._guests[sid]
-        guest.here = False
-        asyncio.get_running_loop().call_soon(self._guests.pop, sid, None)  # the tasks of its last events have not begun yet
-        self._intake.clients.disconnected(sid, guest.peer)
-        self._observe("disconnected", sid=sid, reason=reason)
-        self._handlers.call_soon("disconnect", sid, reason)
-
-    async def _on_event(self, event: str, sid: str, *arguments: Any) -> Any:
-        guest = self._guests.get(sid)
-        if guest is None:  # of a process that has crashed
-            return self.sio.not_handled
-        peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
-        sio = self.sio
-        answer = await self._intake.receive(Arrival(sid, index, peer, event), arguments)
-        await self._crash.reached("before_ack")
-        if sio is not self.sio or answer is None or (answer.get("retryable") and not peer.nack):
-            return sio.not_handled
-        if asked.get():
-            self._observe("answered", sid=sid, index=index, reason="ok" if answer["ok"] else str(answer["error"]))
-        return answer
+    def _check_name(self, event: str) -> None:
+        if check_event(event) == SESSION and self._log is not None:
+            raise ReservedName(f"{SESSION!r} tells clients where they stand in the log. Choose another event name.")

@@ -40,10 +40,9 @@ class Repeat(Generic[E]):
 
 @dataclass(frozen=True)
 class Moved:
-    """A session has said where the client stands: write it down if it is new."""
+    """A session has said where the client stands."""
 
     session: Session
-    changed: bool
 
 
 Step = Handle[E] | Repeat[E] | Moved
@@ -92,9 +91,11 @@ class Inbox(Generic[E]):
         """A session came. It counts when everything that came before it is handled."""
         self._waiting.append(session)
 
-    def disconnected(self) -> None:
-        """What was not begun comes again."""
+    def disconnected(self) -> list[E]:
+        """What was not begun comes again. Returns what is forgotten here."""
+        forgotten = [waiting.event for waiting in self._waiting if isinstance(waiting, _Waiting)]
         self._waiting.clear()
+        return forgotten
 
     def next(self, now: float) -> Step[E] | None:
         """What is to be done now; None: nothing, until something arrives or `next_deadline` has come."""
@@ -104,8 +105,8 @@ class Inbox(Generic[E]):
             return None
         waiting = self._waiting.popleft()
         if isinstance(waiting, Session):
-            before, self.position = self.position, moved(self.position, waiting)
-            return Moved(waiting, self.position != before)
+            self.position = moved(self.position, waiting)
+            return Moved(waiting)
         if is_repeat(self.position, waiting.offset):
             return Repeat(waiting.event)
         self._tries = 0

@@ -65,9 +65,9 @@ def test_what_is_sealed_is_unsealed() -> None:
     assert unseal(peer, (seal(peer, 7, None),)) == Envelope((), 7)
     assert unseal(peer, (seal(peer, 0, "x"),)) == Envelope(("x",))
     assert unseal(peer, (seal(peer, 7, None, gone=True),)) == Envelope((), 7, gone=True)
-    assert peer_of(announce({"token": 1}, peer)) == peer
+    assert peer_of(announce({"token": 1}, peer), log=True) == peer
     assert announce({"token": 1}, Peer())["token"] == 1
-    assert peer_of({"token": 1}) == peer_of(None) == Peer()
+    assert peer_of({"token": 1}, log=True) == peer_of(None, log=True) == Peer()
 
 
 def test_data_that_only_looks_like_an_envelope_is_left_alone_without_an_announcement() -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_envelope_is_refused(arguments: tuple[Any, ...]) -> None:
 )
 def test_an_announcement_that_nobody_can_work_with_is_an_error(ours: Any) -> None:
     with pytest.raises(ValueError, match=r"auth\.realtime_lab"):
-        peer_of({"realtime_lab": ours})
+        peer_of({"realtime_lab": ours}, log=True)
 
 
 def test_any_answer_of_another_server_is_a_yes() -> None:
@@ -255,7 +255,7 @@ async def test_a_commit_that_fails_is_not_taken_for_one_that_stands(tmp_path: Pa
         fail = [True, True]
 
         async def before_commit() -> None:
-            if it.server._intake.uncommitted and fail:
+            if it.server._run._intake.uncommitted and fail:
                 fail.pop()
                 raise OSError("the disk has gone")
 

@@ -1,0 +1,69 @@
+"""Who may connect, as whom, and what they may see: asks the application, and sees to it that a client id keeps its owner.
+
+python-socketio awaits `identify` inside the connection's read loop and does not survive an error there (measured), so it is short, and
+whatever goes wrong becomes a refusal with a reason.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any
+
+from realtime_lab.errors import InvalidSetting, Rejected, TryAgain
+from realtime_lab.net.envelope import Peer
+from realtime_lab.net.event_log import Log
+
+LIMIT = 5.0
+"""Seconds that it may take."""
+
+Authenticate = Callable[[Any], Any]
+RoomsOf = Callable[[str | None], Any]
+
+
+class Doorkeeper:
+    """`authenticate` is called with the application's own `auth` and gives the identity, a str, or None for a guest without one.
+
+    `rooms` is called with the identity and gives the names of rooms. Either may be a coroutine function, or None.
+    """
+
+    def __init__(self, authenticate: Authenticate | None, rooms: RoomsOf | None, log: Log | None) -> None:
+        self._authenticate, self._rooms, self._log = authenticate, rooms, log
+
+    async def rooms(self, identity: str | None) -> Collection[str]:
+        """The rooms that somebody may see. Raises what the application's function raises, and InvalidSetting for a bad result."""
+        rooms = self._rooms(identity) if self._rooms is not None else ()
+        rooms = await rooms if inspect.isawaitable(rooms) else rooms
+        if isinstance(rooms, str) or not all(isinstance(room, str) and room for room in rooms):
+            raise InvalidSetting(f"rooms({identity!r}) returned {rooms!r}; return a list of names.")
+        return frozenset(rooms)
+
+    async def identify(self, peer: Peer, auth: Any) -> str | None:
+        """The identity of somebody who wants to connect. Raises Rejected, and TryAgain where it says nothing about them."""
+        if self._authenticate is None:
+            return None
+        try:
+            async with asyncio.timeout(LIMIT):
+                identity = await self._ask(self._authenticate, auth)
+                await self._check_owner(peer, identity)
+        except (Rejected, TryAgain):
+            raise
+        except TimeoutError:
+            raise TryAgain(f"the server could not say within {LIMIT:g} s who this is. Try again.") from None
+        except Exception as error:  # whatever an application's function raises must not hurt the connection
+            message = f"authenticate() raised {type(error).__name__}: {error}"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            raise TryAgain("the server could not find out who this is. Try again.") from error
+        return identity
+
+    async def _ask(self, authenticate: Authenticate, auth: Any) -> str | None:
+        identity = authenticate(auth)
+        identity = await identity if inspect.isawaitable(identity) else identity
+        if identity is not None and not (isinstance(identity, str) and identity):
+            raise TypeError(f"it returned {identity!r}; return the identity as a text, or None for a guest, or raise Rejected('why')")
+        return identity
+
+    async def _check_owner(self, peer: Peer, identity: str | None) -> None:
+        """What was answered to one must not be shown to another, and nobody may use up somebody else's numbers."""
+        owner = await self._log.owner_of(peer.client_id) if self._log is not None and peer.client_id else None
+        if owner not in (None, identity):
+            raise Rejected("this client_id belongs to somebody else. Each client makes its own, and keeps it for itself.")

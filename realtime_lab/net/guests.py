@@ -1,0 +1,162 @@
+"""Guests: everything about the connections to a server that a process forgets when it ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from socketio.exceptions import ConnectionRefusedError as Refusal
+
+from realtime_lab.errors import Rejected, TryAgain
+from realtime_lab.net.acknowledging import asked
+from realtime_lab.net.doorkeeper import Doorkeeper
+from realtime_lab.net.envelope import Peer, own_auth, peer_of
+from realtime_lab.net.event_log import Log
+from realtime_lab.net.feed import Feed
+from realtime_lab.net.handlers import Handlers
+from realtime_lab.net.intake import Arrival, Intake
+from realtime_lab.net.packets import Observer
+
+
+@dataclass(eq=False)
+class Guest:
+    """A connection, as long as anything of it may still be handled."""
+
+    peer: Peer
+    auth: Any
+    """What the application gave as `auth`."""
+    identity: str | None
+    feed: Feed | None = None
+    arrived: int = 0
+    """How many events have arrived on it."""
+    here: bool = True
+
+
+class Guests:
+    """Listens to one python-socketio server, from its start to its end.
+
+    python-socketio awaits what it calls here inside the connection's read loop, so nothing here waits for long, or raises.
+    """
+
+    def __init__(
+        self, sio: Any, handlers: Handlers, intake: Intake, log: Log | None, *,
+        doorkeeper: Doorkeeper, observe: Observer, reached: Callable[[str], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._sio, self._handlers, self._intake, self._log = sio, handlers, intake, log
+        self._doorkeeper, self._observe, self._reached = doorkeeper, observe, reached
+        self._guests: dict[str, Guest] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
+        sio.on("connect", self._on_connect)
+        sio.on("disconnect", self._on_disconnect)
+        sio.on("*", self._on_event)
+
+    @property
+    def sids(self) -> tuple[str, ...]:
+        """The connections that the server believes in, oldest first."""
+        return tuple(sid for sid, guest in self._guests.items() if guest.here)
+
+    @property
+    def idle(self) -> bool:
+        """Is every connection given what the log has for it, as far as it takes it?"""
+        return all(guest.feed is None or guest.feed.idle for guest in self._guests.values())
+
+    def guest(self, sid: str) -> Guest | None:
+        """The guest behind a connection."""
+        return self._guests.get(sid)
+
+    def wake(self) -> None:
+        """There is something new in the log."""
+        for guest in self._guests.values():
+            if guest.feed is not None:
+                guest.feed.wake()
+
+    def end(self, why: str) -> None:
+        """It is over for everybody, and nothing more is handled."""
+        for sid in self.sids:
+            self._gone(sid, why)
+        self._over = True
+        self._guests.clear()
+
+    async def finish(self) -> None:
+        """End it for those who are still there, and wait until nothing of it runs any more."""
+        self.end("the server was closed")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- python-socketio calls these ------------------------------------------------------------------------------------------------
+
+    async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
+        try:
+            peer = peer_of(auth, log=self._log is not None)
+            identity = await self._doorkeeper.identify(peer, own_auth(auth))
+        except ValueError as error:
+            raise Refusal(f"this server expects: {error}") from None
+        except Rejected as error:
+            raise Refusal(str(error)) from None
+        except TryAgain as error:
+            raise Refusal(str(error), {"retryable": True}) from None
+        if self._over or self._left(sid):
+            raise Refusal("the connection has ended")  # python-socketio would keep it in its rooms for ever (measured)
+        guest = self._guests[sid] = Guest(peer, own_auth(auth), identity)
+        self._observe("connected", sid=sid)
+        self._take_over(self._intake.clients.connected(sid, peer))
+        if self._log is not None:
+            guest.feed = Feed(self._sio, sid, peer, self._log, rooms=partial(self._enter, sid, identity), observe=self._observe)
+            self._keep(guest.feed.task)
+        self._handlers.call_soon("connect", sid)
+
+    async def _on_disconnect(self, sid: str, reason: str) -> None:
+        if sid in self.sids:
+            self._gone(sid, reason)
+
+    async def _on_event(self, event: str, sid: str, *arguments: Any) -> Any:
+        guest = self._guests.get(sid)
+        if guest is None:  # of a process that has crashed
+            return self._sio.not_handled
+        peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
+        answer = await self._intake.receive(Arrival(sid, index, peer, event, guest.identity), arguments)
+        await self._reached("before_ack")
+        if self._over or answer is None or (answer.get("retryable") and not peer.nack):
+            return self._sio.not_handled
+        if asked.get():
+            self._observe("answered", sid=sid, index=index, reason="ok" if answer["ok"] else str(answer["error"]))
+        return answer
+
+    # -- its steps ------------------------------------------------------------------------------------------------------------------
+
+    def _left(self, sid: str) -> bool:
+        """Has the connection ended while it was asked who it is?"""
+        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        return socket is None or socket.closed
+
+    def _take_over(self, replaced: str) -> None:
+        """A client has come back before its old connection was known to be dead: that one gets and says nothing more."""
+        old = self._guests.get(replaced)
+        if old is not None:
+            if old.feed is not None:
+                old.feed.stop()
+            self._keep(asyncio.ensure_future(self._sio.disconnect(replaced)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _enter(self, sid: str, identity: str | None) -> Collection[str]:
+        """The rooms of a connection: their stored events come from its feed, and what is merely emitted comes from Socket.IO."""
+        rooms = await self._doorkeeper.rooms(identity)
+        for room in rooms:
+            await self._sio.enter_room(sid, room)
+        return rooms
+
+    def _gone(self, sid: str, reason: str) -> None:
+        guest = self._guests[sid]
+        guest.here = False
+        if guest.feed is not None:
+            guest.feed.stop()
+        asyncio.get_running_loop().call_soon(self._guests.pop, sid, None)  # the tasks of its last events have not begun yet
+        self._intake.clients.disconnected(sid, guest.peer)
+        self._observe("disconnected", sid=sid, reason=reason)
+        self._handlers.call_soon("disconnect", sid, reason)

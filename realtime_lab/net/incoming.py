@@ -1,0 +1,232 @@
+"""Incoming: performs on a client what rules/inbox.py decides: stored events are handled one at a time, and then the offset is kept."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from realtime_lab.errors import InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
+from realtime_lab.net.client_store import ClientStore, Effects
+from realtime_lab.net.envelope import SESSION, seal_session
+from realtime_lab.net.handlers import Handlers
+from realtime_lab.net.packets import Observer, brief
+from realtime_lab.rules.inbox import Handle, Inbox, Moved, Repeat
+from realtime_lab.rules.replay import Position, Session, handled
+
+OnError = Literal["halt", "skip"]
+
+
+@dataclass(eq=False)
+class Arrived:
+    """A stored event on one connection. `done` resolves when nobody has to wait for it any more."""
+
+    sid: str
+    index: int
+    event: str
+    data: Any
+    offset: int
+    number: int = 0
+    """The running number of its reception, for the record."""
+    kept: bool = False
+    """Its own transaction has kept its offset, so it is never given to the handler again."""
+    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def finish(self) -> None:
+        """It is handled, or forgotten."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(frozen=True)
+class Heard(Session):
+    """A session as it came on one connection."""
+
+    sid: str = ""
+    index: int = -1
+
+
+_handling: ContextVar[Arrived | None] = ContextVar("realtime_lab_handling", default=None)
+"""The stored event whose handler is running."""
+
+
+class Incoming:
+    """For one client. `number` gives the next running number of what it receives.
+
+    on_error    "halt": go no further when a handler has raised every time. "skip": report it and go on without that event
+    """
+
+    def __init__(
+        self, handlers: Handlers, store: ClientStore | None, number: Callable[[], int], *,
+        on_error: OnError, delay: float, delay_max: float, observe: Observer,
+    ) -> None:  # fmt: skip
+        if on_error not in ("halt", "skip"):
+            raise InvalidSetting(f'on_error={on_error!r}: give "halt" or "skip".')
+        self._handlers, self._store, self._number = handlers, store, number
+        self._on_error, self._observe = on_error, observe
+        self._inbox: Inbox[Arrived] = Inbox(delay=delay, delay_max=delay_max)
+        self._kept: Position | None = None
+        """What the store has, or would have if there were one."""
+        self._current: Arrived | None = None
+        self._news = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self.session: Session | None = None
+        """The latest one."""
+        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Resolves when this client has been told for the first time where it stands."""
+
+    @property
+    def position(self) -> Position | None:
+        """Everything up to here is handled; None: it was never told where it stands."""
+        return self._inbox.position
+
+    @property
+    def halted(self) -> int | None:
+        """The offset of the event that it halted at, or None."""
+        return self._inbox.halted
+
+    @property
+    def idle(self) -> bool:
+        """Is everything that came handled and kept? What is halted waits."""
+        return self._inbox.idle and self._kept == self._inbox.position
+
+    async def open(self) -> None:
+        """Begin, where an earlier run of the same store ended. Raises StoreInUse, StoreFailed."""
+        if self._store is not None:
+            await self._store.open()
+            self._inbox.position = self._kept = self._store.position
+        self._worker = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """End at once: a handler that runs is cancelled, and its event will come again. Before the store is closed."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait({self._worker})
+            self._worker = None
+
+    # -- what happens ---------------------------------------------------------------------------------------------------------------
+
+    def told(self, session: Heard) -> None:
+        """A session came."""
+        self._inbox.told(session)
+        self._news.set()
+
+    async def arrived(self, item: Arrived) -> None:
+        """A stored event came. Returns when it is handled, or its connection is over."""
+        self._inbox.arrived(item.offset, item)
+        self._news.set()
+        await item.done
+
+    def disconnected(self) -> None:
+        """What was not begun comes again on the next connection."""
+        for item in self._inbox.disconnected():
+            item.finish()
+
+    def resume(self) -> None:
+        """Try again what it halted at; nothing happens if it is not halted."""
+        if self._inbox.resume():
+            self._observe("resumed")
+            self._news.set()
+
+    def skip(self, offset: int) -> None:
+        """Go on without the event that it halted at. Raises UnknownFault if that is another one."""
+        if self.halted is None or self.halted != offset or self._current is None:
+            state = "it is not halted" if self.halted is None else f"it halted at {self.halted}"
+            raise UnknownFault(f"skip({offset!r}): {state}. Only the event at which the client halted can be skipped.")
+        self._skip(self._current, "client.skip()")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Effects]:
+        """See Client.transaction."""
+        item = _handling.get()
+        if self._store is None:
+            raise InvalidSetting("transaction() works in the client's store, and this client has none. Make it with store=...")
+        if item is None or item is not self._current or item.kept:
+            raise InvalidSetting("transaction() keeps the offset of the event that is being handled: use it inside its handler, once.")
+        position = handled(self._inbox.position, item.offset)
+        async with self._store.transaction(position) as effects:
+            yield effects
+        item.kept, self._kept = True, position
+
+    # -- one after the other ----------------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            self._news.clear()
+            if self._inbox.position != self._kept:
+                await self._keep()
+            match self._inbox.next(_now()):
+                case Handle(item, attempt):
+                    await self._handle(item, attempt)
+                case Repeat(item):
+                    self._observe("discarded", sid=item.sid, index=item.index, event=item.event, offset=item.offset, reason="repeat")
+                    item.finish()
+                case Moved(session):
+                    self._moved(session)
+                case None:
+                    await self._wait()
+
+    async def _wait(self) -> None:
+        due = self._inbox.next_deadline()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._news.wait()
+
+    def _moved(self, session: Session) -> None:
+        self.session = Session(session.epoch, session.offset, session.reason)
+        if isinstance(session, Heard):
+            self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)
+        self._handlers.call_soon(SESSION, seal_session(session))
+        if not self.first.done():
+            self.first.set_result(None)
+
+    async def _handle(self, item: Arrived, attempt: int) -> None:
+        self._current = item
+        if attempt == 1:
+            item.number = self._number()
+            place = {"sid": item.sid, "index": item.index, "offset": item.offset}
+            self._observe("received", message=item.number, event=item.event, text=brief(item.data), **place)
+        _handling.set(item)
+        arguments = () if item.data is None else (item.data,)
+        answer = await self._handlers.call(item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why))
+        if answer["ok"] or item.kept or not self._handlers.has(item.event):
+            self._inbox.handled()
+            item.finish()
+        elif self._inbox.failed(_now(), random.random()):
+            self._give_up(item, answer["error"])
+
+    def _give_up(self, item: Arrived, error: str) -> None:
+        """Its handler has raised every time."""
+        if self._on_error == "skip":
+            self._skip(item, error)
+            return
+        self._observe("halted", message=item.number, offset=item.offset, reason=error)
+        hint = f"client.resume() tries again, client.skip({item.offset}) goes on without it."
+        _report(RealtimeLabError(f"the client has halted at {item.event!r}, offset {item.offset}: {error}. {hint}"))
+
+    def _skip(self, item: Arrived, reason: str) -> None:
+        self._observe("skipped", message=item.number, offset=item.offset, reason=reason)
+        self._inbox.skip()
+        item.finish()
+        self._news.set()
+
+    async def _keep(self) -> None:
+        """If the store fails, the client goes on; what it handles meanwhile may be handled again after a restart."""
+        position = self._inbox.position
+        if self._store is not None and position is not None:
+            try:
+                await self._store.move(position)
+            except (StoreFailed, StoreInUse) as error:
+                _report(error)
+        self._kept = position
+
+
+def _report(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error})
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,85 @@
+"""One run of a server: everything that its process forgets when it ends, and the points at which a lab may let it end."""
+
+from collections.abc import Callable
+from typing import Any
+
+from realtime_lab.net.appended import Appended
+from realtime_lab.net.crash import CrashPoint
+from realtime_lab.net.doorkeeper import Doorkeeper
+from realtime_lab.net.event_log import Log
+from realtime_lab.net.guests import Guests
+from realtime_lab.net.handlers import Handlers
+from realtime_lab.net.hosting import Host
+from realtime_lab.net.intake import Intake
+from realtime_lab.net.packets import Observer, ignore
+
+BEFORE_NEWS = ("after_commit", "before_ack")
+"""A crash at one of these comes before anybody is told what was stored."""
+
+
+class Run:
+    """`sio` is a python-socketio server that has not begun; `number` gives the next running number of what the server emits."""
+
+    def __init__(
+        self, sio: Any, handlers: Handlers, log: Log | None, crash: CrashPoint, *,
+        dedupe: bool, doorkeeper: Doorkeeper, observe: Observer, number: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.sio = sio
+        self._log, self._crash, self._observe = log, crash, observe
+        self._intake = Intake(handlers, log, dedupe=dedupe, observe=observe, point=self._reached)
+        self.guests = Guests(sio, handlers, self._intake, log, doorkeeper=doorkeeper, observe=observe, reached=self._reached)
+        self._appended = Appended(observe, number)
+        self._held = False
+        """There is news in the log that nobody may know before a crash that is ordered."""
+        self._leaving = 0
+        """Acknowledgements that a crash waits for."""
+
+    @property
+    def idle(self) -> bool:
+        """Has every handler returned, is what it did committed, and is everybody given what the log has for them?"""
+        return self._intake.idle and self.guests.idle and not self._leaving
+
+    async def open_log(self) -> None:
+        """Open the log, if there is one, and listen to it. Raises StoreInUse, StoreFailed."""
+        if self._log is not None:
+            await self._log.open()
+            self._log.before_commit = self._before_commit
+            self._log.on_append = None if self._observe is ignore else self._appended.append
+            self._log.on_commit = self._committed
+
+    def crash_after_acknowledgements(self, host: Host) -> None:
+        """Offer "after_ack" too: only a host of its own knows what has left."""
+
+        async def acknowledged(eio_sid: str) -> None:
+            socket = self.sio.eio.sockets.get(eio_sid)
+            if self._crash.at == "after_ack" and socket is not None:
+                self._leaving += 1
+                try:
+                    await socket.queue.join()
+                    await host.sent()
+                    await self._crash.reached("after_ack")
+                finally:
+                    self._leaving -= 1
+
+        self.sio.acknowledged = acknowledged
+
+    def die(self) -> None:
+        """The process is killed: everybody is gone, and what is not committed never will be."""
+        self.guests.end("the server crashed")
+        self._intake.crashed()
+
+    async def _reached(self, point: str) -> None:
+        await self._crash.reached(point)
+        if self._held and point in BEFORE_NEWS:
+            self._held = False
+            self.guests.wake()
+
+    async def _before_commit(self) -> None:
+        if self._intake.uncommitted:
+            await self._crash.reached("before_commit")
+
+    def _committed(self, head: int) -> None:
+        self._appended.commit(head)
+        self._held = self._crash.at in BEFORE_NEWS and self._intake.uncommitted > 0
+        if not self._held:
+            self.guests.wake()
