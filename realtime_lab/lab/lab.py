@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,63 +11,51 @@ from typing import Any, Self, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled, UnknownFault
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.journal import Event, Journal
-from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.verdict import Verdict, verdict
-from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
+from realtime_lab.lab.publishing import Publishing
+from realtime_lab.lab.recorded import Recorded
 from realtime_lab.lab.settling import never_came, unsettled
-from realtime_lab.lab.starting import Starting, client_options, log_in
-from realtime_lab.net.event_log import Log
+from realtime_lab.lab.starting import Starting, client_options, log_for
+from realtime_lab.net.event_reader import Stored
 from realtime_lab.net.link import Link
+from realtime_lab.net.log import Log
 from realtime_lab.net.server import Server
-from realtime_lab.rules.faults import Direction
 
 T = TypeVar("T")
 
 _OPEN: dict[str, "Lab"] = {}
 """The open labs by name: running the set-up cell again closes the old lab."""
 
-CHAT = "chat message"
-"""The event that the lab's server passes on to everybody else."""
-
-SERVER_NAMES = ("on", "emit", "disconnect", "crash", "disarm", "restart", "sids", "state", "armed", "url", "port")
+SERVER_NAMES = (
+    "on", "emit", "publish", "disconnect", "crash", "disarm", "restart", "sids", "auth", "identity", "state", "armed", "url", "port",
+)  # fmt: skip
 """What a cell may use of the server."""
 
 CLOSE_LIMIT = 5.0
 """Seconds that closing waits for the lab's thread."""
 
 
-class Lab:
+class Lab(Recorded):
     """Made by `await Lab.start()`."""
 
-    def __init__(self, name: str, log: Log | None, *, dedupe: bool, **options: Any) -> None:
+    def __init__(self, name: str, log: Log | bool | None, *, dedupe: bool, **options: Any) -> None:
+        super().__init__()
         self.name = name
         self._files: tempfile.TemporaryDirectory[str] | None = None
-        began = time.monotonic()
-        self.journal = Journal(lambda: time.monotonic() - began)
-        """Everything that happened."""
-        self.errors: list[Trouble] = []
-        """What failed in the background: handlers that raised or blocked. `check()` raises it."""
         self.participants: dict[str, Participant] = {}
         self.links: dict[str, Link] = {}
         self.waiting_for: list[str] = []
         """What settle() waits for at the moment."""
         self.closed = False
-        self.changed: list[Callable[[], None]] = []
-        """Called on any thread whenever there is something new to show."""
-        self._journeys = Journeys()
-        self.journal.subscribe(self._journeys.feed)
-        self.journal.subscribe(lambda event: self._tell())
-        self._log = log or (log_in(self.folder) if dedupe else None)
+        self._log = log_for(log, lambda: self.folder, dedupe=dedupe)
         self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, **options)
-        self._server.on(CHAT)(self._pass_on)
+        self._publishing = Publishing(self._server, self._log, self.journal, stores=bool(log))
         self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._outgoing = Outgoing(self.thread)
         self.server: Any = OnThread(self._server, self.thread, "lab.server", SERVER_NAMES, before=self._outgoing.flush)
-        """The server, to be used from cells: on(), emit(), disconnect(), sids."""
+        """The server, to be used from cells: on(), emit(), publish(), disconnect(), crash(), restart(), sids."""
 
     @classmethod
     def start(
@@ -77,14 +65,15 @@ class Lab:
         port: int = 0,
         ping_interval: int = 1,
         ping_timeout: int = 1,
-        log: Log | None = None,
+        log: Log | bool | None = None,
         dedupe: bool = False,
     ) -> Starting["Lab"]:
         """Start a lab: `lab = await Lab.start()`, or `async with Lab.start() as lab:`.
 
         A lab of the same name that is still open is closed first, so a set-up cell can be run again. The heartbeat is one second, so that
         a stall is noticed in two (a server's usual 25 s and 20 s would mean 45 s of silence). `log` and `dedupe` are the guarantees of
-        `realtime_lab.Server`; with dedupe=True alone the lab makes a log of its own.
+        `realtime_lab.Server`. log=True: a log of the lab's own. With a log, what is published and every chat message is stored, and goes
+        to everybody from there. With dedupe=True alone there is a log too, but only to remember what was applied.
         Raises PortInUse, InvalidSetting, StoreInUse, StoreFailed.
         """
 
@@ -119,14 +108,30 @@ class Lab:
         link = await self._on_lab(self._new_link(name, "wire"))
         return OnThread(link, self.thread, f"the link of {name}", LINK, before=self._outgoing.flush)
 
-    async def publish(self, event: str, data: Any = None) -> None:
-        """The server sends an event to everybody who is connected. A bare server forgets it at once."""
-        await self._on_lab(self._server.emit(event, data))
+    async def publish(self, event: str, data: Any = None) -> int | None:
+        """The server sends an event to everybody. With a log it is stored, and the result is its offset; a bare server forgets it."""
+        return await self._on_lab(self._publishing.publish(event, data))
+
+    def publish_every(self, interval: float | None) -> None:
+        """The server publishes a chat message every `interval` seconds; None ends that."""
+        self.thread.call(self._publishing.every, interval)
+
+    async def trim(self, before: int) -> int:
+        """The log forgets every event with an offset below `before`. Returns how many. Raises UnknownFault, InvalidSetting."""
+        return await self._on_lab(self._publishing.trim(before))
+
+    async def new_database(self) -> None:
+        """The server ends, its database is thrown away, and it starts again with an empty one. Raises UnknownFault without a log."""
+        await self._on_lab(self._publishing.new_database())
+
+    async def events(self) -> list[Stored]:
+        """What the log keeps. Raises UnknownFault without a log."""
+        return await self._on_lab(self._publishing.events())
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of one SQL statement on the database of the server's log. Raises UnknownFault if there is no log, sqlite3.Error."""
         if self._log is None:
-            raise UnknownFault("this lab has no database. Start it with dedupe=True, or with log=EventLog(...).")
+            raise UnknownFault("this lab has no database. Start it with dedupe=True, or with log=True.")
         return await self._on_lab(self._log.transact(lambda tx: tx.execute(sql, parameters)))
 
     async def settle(self, timeout: float = 10.0) -> None:
@@ -154,25 +159,10 @@ class Lab:
         """As `lab.server.state`, without waiting for the lab's thread: for what is painted."""
         return self._server.state
 
-    def verdict(self) -> Verdict:
-        """What was lost, duplicated or reordered so far, and which guarantees that refutes."""
-        self._outgoing.flush()
-        return verdict(self.journal.events)
-
-    def figure(self) -> Figure:
-        """The picture of everything so far."""
-        self._outgoing.flush()
-        return Figure(self.journal.events)
-
-    def wire(self, name: str, direction: str | None = None) -> list[Event]:
-        """The packets that crossed a participant's link, in order (journal events of kind "wire")."""
-        self._outgoing.flush()
-        return [each for each in self.journal if each.kind == "wire" and each.node == name and direction in (None, each.direction)]
-
-    def check(self) -> None:
-        """Raise LabTrouble if anything failed in the background."""
-        if self.errors:
-            raise LabTrouble("\n".join(trouble.text for trouble in self.errors)) from self.errors[0].error
+    @property
+    def stores(self) -> bool:
+        """Is what is published stored?"""
+        return self._publishing.stores
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the lab's thread and wait for it, from plain code that cannot await."""
@@ -210,6 +200,9 @@ class Lab:
     def __repr__(self) -> str:
         return f"<Lab {self.name!r}: {'closed' if self.closed else ', '.join(self.participants) or 'nobody has joined'}>"
 
+    def _flush(self) -> None:
+        self._outgoing.flush()
+
     def _clean(self) -> None:
         if self._files is not None:
             self._files.cleanup()
@@ -227,9 +220,6 @@ class Lab:
             raise AlreadyClosed(f"{self!r} is closed. Run the cell with Lab.start() again.")
         self._outgoing.flush()
         return await self.thread.run(work)
-
-    async def _pass_on(self, sid: str, data: Any = None) -> None:
-        await self._server.emit(CHAT, data, skip_sid=sid)
 
     async def _new_link(self, name: str, how: str) -> Link:
         if not isinstance(name, str) or not name.strip():
@@ -271,30 +261,9 @@ class Lab:
 
     async def _close(self) -> None:
         self.journal.seal()
+        self._publishing.every(None)
         for participant in self.participants.values():
             await participant.client.close()
         for link in self.links.values():
             await link.stop()
         await self._server.close()
-
-    # -- what the links ask (net.link.Witness) --------------------------------------------------------------------------------------
-
-    def number(self, sid: str, direction: Direction, index: int) -> int | None:
-        """The n of #n for an event on a connection, if its sender is known."""
-        copy = self._journeys.copy_at(sid, direction, index)
-        return copy.message.source.number if copy else None
-
-    def received(self, sid: str, direction: Direction, index: int) -> bool:
-        """Was that event given to a handler?"""
-        copy = self._journeys.copy_at(sid, direction, index)
-        return copy is None or copy.fate != "in flight"
-
-    # -- news -----------------------------------------------------------------------------------------------------------------------
-
-    def _on_trouble(self, trouble: Trouble) -> None:
-        self.errors.append(trouble)
-        self._tell()
-
-    def _tell(self) -> None:
-        for call in tuple(self.changed):
-            call()

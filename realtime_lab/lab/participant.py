@@ -14,6 +14,7 @@ from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.handlers import H, Register
 from realtime_lab.net.link import Link
 from realtime_lab.net.packets import check_data, check_event
+from realtime_lab.rules.replay import Session
 
 AT_LATEST = 0.5
 """Seconds after which what a cell has emitted is sent even if the cell goes on without awaiting anything."""
@@ -144,6 +145,41 @@ class Participant:
         """The client's state: "connecting", "connected", "disconnected" or "closed"."""
         self._outgoing.flush()
         return self.client.state
+
+    @property
+    def replays(self) -> bool:
+        """Does it get what it missed?"""
+        return bool(self._options.get("replay"))
+
+    @property
+    def session(self) -> Session | None:
+        """What the server has said last about where it stands in the log; `session.reason` says why it did not recover."""
+        self._outgoing.flush()
+        return self.client.session
+
+    @property
+    def recovered(self) -> bool | None:
+        """Does it get everything that it missed?"""
+        return self.session.recovered if self.session else None
+
+    @property
+    def offset(self) -> int | None:
+        """The offset of the last stored event that it has handled."""
+        self._outgoing.flush()
+        return self.client.offset
+
+    @property
+    def halted(self) -> int | None:
+        """The offset of the event whose handler has raised every time, so that it goes no further."""
+        return self.client.halted
+
+    def resume(self) -> None:
+        """Try again what it halted at."""
+        self._thread.call(self.client.resume)
+
+    def skip(self, offset: int) -> None:
+        """Go on without the event that it halted at. Raises UnknownFault if that is another one."""
+        self._thread.call(self.client.skip, offset)
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with the data of each event of this name. It runs on the lab's thread, so it must not block."""

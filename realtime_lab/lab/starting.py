@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
+from realtime_lab.net.log import Log
 
 FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5, "retry_delay": 0.05, "retry_delay_max": 0.5}
 """A lab is not the internet: its clients come back fast, so that nobody waits."""
@@ -43,9 +44,11 @@ class Starting(Generic[L]):
             await self._lab.close()
 
 
-def log_in(folder: Path) -> EventLog:
-    """The lab's own log: each event has a commit of its own, so that it is easy to watch."""
-    return EventLog(folder / "log.db", synchronous="NORMAL", group=1)
+def log_for(log: Log | bool | None, folder: Callable[[], Path], *, dedupe: bool) -> Log | None:
+    """The log that a lab was started with. One of its own has a commit for each event, so that it is easy to watch."""
+    if isinstance(log, bool) or log is None:
+        return EventLog(folder() / "log.db", synchronous="NORMAL", group=1) if log or dedupe else None
+    return log
 
 
 def client_options(options: dict[str, Any], folder: Callable[[], Path]) -> dict[str, Any]:

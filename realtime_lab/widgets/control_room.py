@@ -13,8 +13,9 @@ from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
 from realtime_lab.history.verdict import Leg, verdict
-from realtime_lab.lab.lab import CHAT, Lab
+from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.loop_thread import Trouble
+from realtime_lab.lab.publishing import CHAT
 from realtime_lab.net.link import Link
 from realtime_lab.widgets.outbox import outbox_line
 from realtime_lab.widgets.painter import Painter

@@ -26,7 +26,7 @@ from realtime_lab import (
     ReservedName,
     UnknownFault,
 )
-from realtime_lab.lab.lab import CHAT
+from realtime_lab.lab.publishing import CHAT
 from tests.lab.script import script
 
 

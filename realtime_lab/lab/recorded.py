@@ -1,0 +1,74 @@
+"""What a lab's record says: the journal, and everything that is computed from it."""
+
+import time
+from collections.abc import Callable
+
+from realtime_lab.errors import LabTrouble
+from realtime_lab.history.journal import Event, Journal
+from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.verdict import Verdict, verdict
+from realtime_lab.lab.figure import Figure
+from realtime_lab.lab.loop_thread import Trouble
+from realtime_lab.rules.faults import Direction
+
+
+class Recorded:
+    """The recording half of `Lab`."""
+
+    def __init__(self) -> None:
+        began = time.monotonic()
+        self.journal = Journal(lambda: time.monotonic() - began)
+        """Everything that happened."""
+        self.errors: list[Trouble] = []
+        """What failed in the background: handlers that raised or blocked. `check()` raises it."""
+        self.changed: list[Callable[[], None]] = []
+        """Called on any thread whenever there is something new to show."""
+        self._journeys = Journeys()
+        self.journal.subscribe(self._journeys.feed)
+        self.journal.subscribe(lambda event: self._tell())
+
+    def _flush(self) -> None:
+        """What cells have emitted happens before they look."""
+        raise NotImplementedError
+
+    def verdict(self) -> Verdict:
+        """What was lost, duplicated or reordered so far, and which guarantees that refutes."""
+        self._flush()
+        return verdict(self.journal.events)
+
+    def figure(self) -> Figure:
+        """The picture of everything so far."""
+        self._flush()
+        return Figure(self.journal.events)
+
+    def wire(self, name: str, direction: str | None = None) -> list[Event]:
+        """The packets that crossed a participant's link, in order (journal events of kind "wire")."""
+        self._flush()
+        return [each for each in self.journal if each.kind == "wire" and each.node == name and direction in (None, each.direction)]
+
+    def check(self) -> None:
+        """Raise LabTrouble if anything failed in the background."""
+        if self.errors:
+            raise LabTrouble("\n".join(trouble.text for trouble in self.errors)) from self.errors[0].error
+
+    # -- what the links ask (net.link.Witness) --------------------------------------------------------------------------------------
+
+    def number(self, sid: str, direction: Direction, index: int) -> int | None:
+        """The n of #n for an event on a connection, if its sender is known."""
+        copy = self._journeys.copy_at(sid, direction, index)
+        return copy.message.source.number if copy else None
+
+    def received(self, sid: str, direction: Direction, index: int) -> bool:
+        """Was that event given to a handler?"""
+        copy = self._journeys.copy_at(sid, direction, index)
+        return copy is None or copy.fate != "in flight"
+
+    # -- news -----------------------------------------------------------------------------------------------------------------------
+
+    def _on_trouble(self, trouble: Trouble) -> None:
+        self.errors.append(trouble)
+        self._tell()
+
+    def _tell(self) -> None:
+        for call in tuple(self.changed):
+            call()
