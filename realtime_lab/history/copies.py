@@ -28,6 +28,16 @@ class Message:
     room: str = ""
     cause: "Copy | None" = None
     """The reception whose handler emitted this."""
+    offset: int = -1
+    """Its place in the server's log, or the id that a server of the learner's own gave it; else -1."""
+    era: int = 0
+    """How many databases had been thrown away before it got this offset."""
+    born: int = -1
+    """When it got this offset (journal position); -1: before this history."""
+    logged: bool = False
+    """Is it in the server's log, so that it is sent from there?"""
+    meant_for: dict[str, str] = field(default_factory=dict)
+    """If it is in the log for everybody: who had joined by then -> why it was away, if a fault was the reason."""
     copies: "list[Copy]" = field(default_factory=list)
     kept: bool = False
     """Does its client keep it, so that it can still be sent, or sent again?"""
@@ -50,7 +60,14 @@ class Message:
     @property
     def label(self) -> str:
         """Short enough for a picture: "#4"."""
-        return f"#{self.source.number}" if self.source.number else "earlier"
+        if self.source.number:
+            return f"#{self.source.number}"
+        return "earlier" if self.offset < 0 else f"offset {self.offset}"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """For the order of one sender's messages: that of the offsets where there are any."""
+        return (self.era, self.offset) if self.offset >= 0 else (0, self.seq)
 
     @property
     def tries(self) -> int:
@@ -81,6 +98,8 @@ class Connection:
 
     sid: str
     client: str = ""
+    accepted: int = -1
+    """When the server accepted it (journal position)."""
     client_up: bool = False
     server_up: bool = False
     client_over: bool = False
@@ -131,6 +150,19 @@ class Ack:
 
 
 @dataclass(slots=True, eq=False)
+class Session:
+    """The server told a connection where it stands in the log. It takes a place on the connection, but delivers nothing."""
+
+    connection: Connection
+    seq: int
+    offset: int
+    """Everything up to here is behind it."""
+    reason: str
+    """Why it does not get everything since it was last here, or ""."""
+    era: int
+
+
+@dataclass(slots=True, eq=False)
 class Copy:
     """One message on its way over one hop to one receiver. Positions are journal positions, -1 where it did not happen."""
 
@@ -155,7 +187,7 @@ class Copy:
     """Only says that its client gave the message up: it takes a place on the connection, but delivers nothing."""
     turned_at: int = -1
     turned_away: str = ""
-    """Why the server did not give it to a handler when it came: "duplicate", "gap", "given up", "conflict", "replaced"."""
+    """Why it was not given to a handler when it came: "duplicate", "gap", "given up", "conflict", "replaced"; by a client: "repeat"."""
     committed: int = -1
     undone_at: int = -1
     undone: str = ""
@@ -204,5 +236,10 @@ class Copy:
 
     @property
     def repeat(self) -> bool:
-        """Did the server turn it away because it knows the message already?"""
-        return self.turned_away == "duplicate"
+        """Was it turned away because the message is known already?"""
+        return self.turned_away in ("duplicate", "repeat")
+
+    @property
+    def replayed(self) -> bool:
+        """Had the message its offset before the server accepted this connection?"""
+        return self.message.offset >= 0 and self.connection is not None and self.message.born < self.connection.accepted

@@ -1,13 +1,15 @@
 """Hops: what one sender meant for one receiver, and how far each message got, over all of its copies.
 
 Only what a handler was given counts as arrived, and only if nothing of it was rolled back. A message is lost when no copy of it arrived,
-none is under way, and its client does not keep it any more.
+none is under way, and neither its client nor the log keeps it any more for this receiver.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 from realtime_lab.history.copies import SERVER, Copy, Message
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.stored import Loss, Standing
 
 Stage = Literal["arrived", "in flight", "lost"]
 
@@ -17,15 +19,17 @@ TURNED_AWAY = {
     "conflict": "its id was taken by another one",
     "replaced": "its connection had been replaced",
     "given up": "its client gave it up",
+    "repeat": "it had been handled before",
 }
-"""Why the server does not give what came to a handler -> in words."""
+"""Why what came is not given to a handler -> in words."""
 
 
 class Hop:
     """One way from a sender to a receiver, with everything that was meant for it."""
 
-    def __init__(self, sender: str, receiver: str) -> None:
-        self.sender, self.receiver = sender, receiver
+    def __init__(self, sender: str, receiver: str, standing: Standing | None = None) -> None:
+        """`standing`: the receiver's, to the log of the server that sends."""
+        self.sender, self.receiver, self._standing = sender, receiver, standing
         self.copies: list[Copy] = []
         self._of: dict[int, tuple[Message, list[Copy]]] = {}
 
@@ -47,7 +51,7 @@ class Hop:
     @property
     def given(self) -> list[Copy]:
         """The copies that handlers were given, for good."""
-        return [copy for message, _ in self._of.values() for copy in self._given(message)]
+        return [copy for message, _ in self._of.values() for copy in self.given_of(message)]
 
     def refused(self, message: Message) -> bool:
         """Did emit() refuse it, so that nothing was promised?"""
@@ -61,40 +65,64 @@ class Hop:
     def stage(self, message: Message) -> tuple[Stage, str]:
         """How far the message got, and if it is lost, why."""
         _, copies = self._of[message.seq]
-        if self._given(message):
+        if self.given_of(message):
             return "arrived", ""
         if message.kept or any(copy.fate == "in flight" for copy in copies):
             return "in flight", ""
-        return "lost", _why_lost(message, copies)
+        if not message.logged or self._standing is None:
+            return "lost", self._why_lost(message)
+        loss = self._standing.loss(message)
+        return ("lost", loss.reason or self._why_lost(message)) if loss else ("in flight", "")
 
-    def _given(self, message: Message) -> list[Copy]:
-        """A handler that refused a message for good was given it, although nothing remains of that."""
+    def loss(self, message: Message) -> Loss | None:
+        """When and why a stored message was lost, if it was."""
+        stage, reason = self.stage(message)
+        loss = self._standing.loss(message) if stage == "lost" and message.logged and self._standing else None
+        return loss and Loss(loss.seq, reason)
+
+    def given_of(self, message: Message) -> list[Copy]:
+        """The copies of this message that handlers were given, for good.
+
+        A handler that refused a message for good was given it, although nothing remains of that.
+        """
         _, copies = self._of[message.seq]
         given = [copy for copy in copies if copy.delivered]
         return given or [copy for copy in copies if copy.failed >= 0 and message.settled == "rejected"][-1:]
 
-
-def _why_lost(message: Message, copies: list[Copy]) -> str:
-    """What happened last is the reason."""
-    if message.gone:
-        return message.gone
-    if message.given_up:
-        return f"given up after {len(copies)} {'try' if len(copies) == 1 else 'tries'}"
-    if not copies:
-        return "its client never sent it"
-    return copies[-1].undone or TURNED_AWAY.get(copies[-1].turned_away, copies[-1].turned_away) or copies[-1].reason
+    def _why_lost(self, message: Message) -> str:
+        """What happened last is the reason."""
+        _, copies = self._of[message.seq]
+        if message.gone:
+            return message.gone
+        if message.given_up:
+            return f"given up after {len(copies)} {'try' if len(copies) == 1 else 'tries'}"
+        if not copies and self.sender != SERVER:
+            return "its client never sent it"
+        if not copies:
+            return message.meant_for.get(self.receiver) or f"{self.receiver} was not connected"
+        return copies[-1].undone or TURNED_AWAY.get(copies[-1].turned_away, copies[-1].turned_away) or copies[-1].reason
 
 
 def hops_of(journeys: Journeys) -> dict[tuple[str, str], Hop]:
     """(sender, receiver) -> the hop, in the order in which they were first needed."""
     hops: dict[tuple[str, str], Hop] = {}
-    unsent = [message for message in journeys.messages if not message.tries and (message.was_kept or message.gone)]
-    things: list[Copy | Message] = [*(copy for copy in journeys.copies if not copy.tombstone), *unsent]
-    for thing in sorted(things, key=lambda thing: thing.seq):
-        ends = (thing.sender, thing.receiver) if isinstance(thing, Copy) else (thing.origin, SERVER)
-        hop = hops.setdefault(ends, Hop(*ends))
+    for _, ends, thing in sorted(_meant(journeys), key=lambda meant: meant[0]):
+        if ends not in hops:
+            hops[ends] = Hop(*ends, journeys.log.standing(ends[1]) if ends[0] == SERVER else None)
         if isinstance(thing, Copy):
-            hop.add_copy(thing)
+            hops[ends].add_copy(thing)
         else:
-            hop.add(thing)
+            hops[ends].add(thing)
     return hops
+
+
+def _meant(journeys: Journeys) -> Iterator[tuple[int, tuple[str, str], Copy | Message]]:
+    """When what was meant for whom: each copy, and each message besides that may have none."""
+    for copy in journeys.copies:
+        if not copy.tombstone:
+            yield copy.seq, (copy.sender, copy.receiver), copy
+    for message in journeys.messages:
+        if not message.tries and (message.was_kept or message.gone):
+            yield message.seq, (message.origin, SERVER), message
+        for name in message.meant_for:
+            yield message.seq, (SERVER, name), message

@@ -39,7 +39,7 @@ class KeptSteps:
             self._note(event, "rejected", "rejected", "rejected by the server", *self._acks.of(message))
 
     def _discarded(self, event: Event) -> None:
-        if event.node != SERVER:
+        if event.node != SERVER and event.index < 0:
             self._row(event, "discarded", "dropped", f"thrown away: {event.reason}")
 
     def _forgotten(self, event: Event) -> None:

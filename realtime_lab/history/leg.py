@@ -28,6 +28,8 @@ class Leg:
     """emit() raised an error, so nothing was promised. Not counted as sent."""
     finished: tuple[str, ...]
     """In the order in which the handlers returned."""
+    begun: tuple[str, ...]
+    """The same in the order in which they were given them."""
     end_to_end: bool = False
     wire_only: bool = False
     """A foreign client: judged only for what crossed its link."""
@@ -60,8 +62,7 @@ class Leg:
     @property
     def finished_out_of_order(self) -> bool:
         """Did handlers return in another order than they were given their messages? Socket.IO promises nothing about it."""
-        done = set(self.finished)
-        return self.finished != tuple(label for label in self.received if label in done)
+        return self.finished != self.begun
 
     def __str__(self) -> str:
         parts = [f"{len(self.sent)} sent", f"{self.arrived} arrived"]
@@ -108,6 +109,7 @@ def leg_of(
         in_flight=tuple(label(message) for message in in_flight),
         refused=tuple(label(message) for message in refused),
         finished=tuple(label(copy.message) for copy in done),
+        begun=tuple(label(copy.message) for copy in came if copy.handled >= 0),
         end_to_end=end_to_end,
         wire_only=wire_only,
         acked_unhandled=tuple(label(message) for message in acked_unhandled),
@@ -130,13 +132,14 @@ class _labels:
 
 
 def _late(received: Sequence[Message]) -> list[Message]:
-    """First receptions that came after a message which the same author sent later."""
-    latest: dict[str, int] = {}
+    """First receptions that came after a message which the same author sent later, or which has a higher offset."""
+    latest: dict[tuple[str, bool], tuple[int, int]] = {}
     late = []
     for message in {message.seq: message for message in received}.values():
-        if message.seq < latest.get(message.origin, -1):
+        line = message.origin, message.offset >= 0
+        if message.place < latest.get(line, message.place):
             late.append(message)
-        latest[message.origin] = max(message.seq, latest.get(message.origin, -1))
+        latest[line] = max(message.place, latest.get(line, message.place))
     return late
 
 

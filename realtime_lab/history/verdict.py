@@ -10,13 +10,15 @@ The words follow Socket.IO, "Delivery guarantees": ordered, at most once, at lea
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from realtime_lab.history.copies import SERVER, Copy
+from realtime_lab.history.copies import SERVER, Copy, Message
 from realtime_lab.history.hops import Hop, hops_of
 from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.leg import GUARANTEES, Leg, ids, leg_of, once
 
 __all__ = ["GUARANTEES", "Leg", "Verdict", "verdict"]
+
+FORGOTTEN = "the server never passed it on"
 
 
 @dataclass(frozen=True)
@@ -125,39 +127,50 @@ def _direct(hop: Hop) -> Leg:
 
 def _end_to_end(journeys: Journeys, hops: dict[tuple[str, str], Hop]) -> list[Leg]:
     """From each author to each participant to whom the server passed on at least one of the author's messages."""
-    passed_on: dict[tuple[str, str], list[Copy]] = {}
+    ways: dict[tuple[str, str], list[Message]] = {}
     for hop in hops.values():
-        for copy in hop.copies:
-            if copy.sender == SERVER and copy.message.root is not None:
-                passed_on.setdefault((copy.message.source.origin, copy.receiver), []).append(copy)
+        for message in hop.messages:
+            if hop.sender == SERVER and message.root is not None:
+                ways.setdefault((message.source.origin, hop.receiver), []).append(message)
     return [
-        _through(hops.get((author, SERVER), Hop(author, SERVER)), receiver, copies, journeys.joined.get(receiver, -1))
-        for (author, receiver), copies in passed_on.items()
+        _through(journeys, hops.get((author, SERVER), Hop(author, SERVER)), hops[SERVER, receiver], passed_on)
+        for (author, receiver), passed_on in ways.items()
     ]
 
 
-def _through(first: Hop, receiver: str, second: list[Copy], joined: int) -> Leg:
-    """Both hops as one: a message is lost if the first hop lost it, or the second lost every copy of it.
+def _through(journeys: Journeys, first: Hop, second: Hop, passed_on: list[Message]) -> Leg:
+    """Both hops as one: a message is lost if the first hop lost it, the second lost every copy of it, or the server forgot it in between.
 
     What was sent before the receiver joined was not meant for it.
     """
-    names = {copy.message.source.event for copy in second}
-    reached = {copy.message.source.seq for copy in second if copy.fate == "arrived"}
+    names, joined = {message.source.event for message in passed_on}, journeys.joined.get(second.receiver, -1)
     own = [message for message in first.messages if message.event in names and not first.refused(message)]
-    stages = {message.seq: first.stage(message) for message in own}
+    came = [copy for message in passed_on for copy in second.given_of(message)]
+    reached = {copy.message.source.seq for copy in came}
     moving = {message.seq for message in own if first.moving(message)}
-    moving |= {copy.message.source.seq for copy in second if copy.fate == "in flight"}
-    reasons = {copy.message.source.seq: copy.reason for copy in second if copy.fate == "lost"}
-    reasons |= {seq: reason for seq, (stage, reason) in stages.items() if stage == "lost"}
+    moving |= {message.source.seq for message in passed_on if second.moving(message)}
+    reasons = {message.source.seq: reason for message in passed_on for stage, reason in [second.stage(message)] if stage == "lost"}
+    reasons |= {message.seq: FORGOTTEN for message in _forgotten(journeys, first, own)}
+    reasons |= {message.seq: reason for message in own for stage, reason in [first.stage(message)] if stage == "lost"}
     sent = [message for message in own if message.seq > joined or message.seq in reached]
-    waiting = [message for message in sent if message.seq in moving - reached]
-    lost = [(message, reasons[message.seq]) for message in sent if message.seq in reasons.keys() - reached - moving]
     return leg_of(
         first.sender,
-        receiver,
+        second.receiver,
         sent=sent,
-        came=[copy for copy in second if copy.fate == "arrived"],
-        lost=lost,
-        in_flight=waiting,
+        came=came,
+        lost=[(message, reasons[message.seq]) for message in sent if message.seq in reasons.keys() - reached - moving],
+        in_flight=[message for message in sent if message.seq in moving - reached],
         end_to_end=True,
     )
+
+
+def _forgotten(journeys: Journeys, first: Hop, own: list[Message]) -> list[Message]:
+    """What the server's handler was given, and neither stored nor passed on to anybody."""
+    passed_on = {message.source.seq for message in journeys.messages if message.origin == SERVER and message.root is not None}
+    left = [message for message in own if message.seq not in passed_on and message.settled != "rejected" and not message.kept]
+    return [message for message in left if (given := first.given_of(message)) and all(_over(journeys, copy) for copy in given)]
+
+
+def _over(journeys: Journeys, copy: Copy) -> bool:
+    """Does its handler do nothing more, and is what it did committed?"""
+    return copy.failed >= 0 or (copy.committed if copy.message.event in journeys.transactional else copy.handled) >= 0
