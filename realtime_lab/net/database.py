@@ -9,9 +9,10 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -74,6 +75,7 @@ def translated(path: str, what: str) -> Iterator[None]:
     except UnicodeEncodeError as error:
         raise NotSerialisable(f"{error.object!r} holds half of a surrogate pair and cannot be stored. Send well-formed text.") from error
     except sqlite3.Error as error:
+        clear_frames(error.__traceback__)  # they hold the cursor, and a statement that failed half-way would keep its old snapshot with it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the high bits say which kind of it
         if code in IN_USE:
             raise _in_use(path, what) from error
@@ -164,10 +166,7 @@ class Database:
 
     def _recognise(self, schema: Schema, application_id: int, version: int) -> None:
         if application_id != schema.application_id:
-            raise StoreFailed(
-                f"{self.path} is a database of another kind, and no {self.what}. Give a path that does not exist yet; "
-                "an application's own tables can be made in it afterwards."
-            )
+            raise _another_kind(self.path, self.what)
         if version != schema.version:
             raise StoreFailed(
                 f"the {self.what} {self.path} has version {version}, this realtime_lab reads version {schema.version}. "
@@ -191,10 +190,13 @@ async def open_reader(path: str, *, what: str) -> Database:
     return await _to_the_end(_open_reader(path, what))
 
 
-async def remove_database(path: str, *, what: str) -> None:
-    """Remove the files of a database, so that the next opening makes a new one. Raises StoreInUse when it is open, StoreFailed."""
+async def remove_database(path: str, schema: Schema, *, what: str) -> None:
+    """Remove the files of a database, so that the next opening makes a new one.
+
+    Raises StoreInUse when it is open elsewhere, StoreFailed when it cannot be removed or is of another kind; a damaged one can be removed.
+    """
     if path != MEMORY:
-        await asyncio.to_thread(_remove, path, what)
+        await asyncio.to_thread(_remove, path, schema, what)
 
 
 async def _to_the_end(opening_database: Coroutine[Any, Any, Database]) -> Database:
@@ -249,16 +251,32 @@ def _lock(path: str, what: str) -> sqlite3.Connection:
         return connection
 
 
-def _remove(path: str, what: str) -> None:
-    """The log before the database: a new database would take an old log for its own."""
+def _remove(path: str, schema: Schema, what: str) -> None:
+    """The write-ahead log goes before the database, because a new database would take an old log for its own."""
     lock = _lock(path, what)
     try:
+        if Path(path).exists():
+            _check_kind(path, schema, what)
         for each in (f"{path}-wal", f"{path}-shm", path):
             Path(each).unlink(missing_ok=True)
     except OSError as error:
         raise StoreFailed(f"the {what} {path} cannot be removed: {error}. Give this user the right to write to its folder.") from error
     finally:
         lock.close()
+
+
+def _check_kind(path: str, schema: Schema, what: str) -> None:
+    with translated(path, what), closing(sqlite3.connect(path, timeout=BUSY)) as connection:
+        ((application_id,),) = connection.execute("PRAGMA application_id")
+        if application_id != schema.application_id and connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+            raise _another_kind(path, what)
+
+
+def _another_kind(path: str, what: str) -> StoreFailed:
+    return StoreFailed(
+        f"{path} is a database of another kind, and no {what}. Give a path that does not exist yet; "
+        "an application's own tables can be made in it afterwards."
+    )
 
 
 def _check_files(path: Path, what: str) -> None:

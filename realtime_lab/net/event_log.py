@@ -198,8 +198,9 @@ class EventLog:
         return await self._reader.owner_of(client_id)
 
     async def erase(self) -> None:
-        """Remove the files, so that the next open() makes a new database, with a new epoch. Raises InvalidSetting while it is open here,
-        StoreInUse while it is open elsewhere, StoreFailed.
+        """Remove the files, an application's own tables too, so that the next open() makes a new database, with a new epoch.
+
+        Raises InvalidSetting while it is open here, StoreInUse while it is open elsewhere, StoreFailed.
         """
         self._not_from_inside("erase")
         await _to_the_end(self._erase())
@@ -223,7 +224,7 @@ class EventLog:
             if self.is_open:
                 raise InvalidSetting(f"the event log {self.path} is open. Close it before you erase it.")
             await self._finish()
-            await remove_database(self.path, what=WHAT)
+            await remove_database(self.path, SCHEMA, what=WHAT)
             self._epoch = ""
 
     async def _finish(self) -> None:
@@ -233,9 +234,11 @@ class EventLog:
         try:
             await self._writer.finish()
         finally:
-            if second is not None:
-                await second.close()
-            await database.close()
+            try:
+                if second is not None:
+                    await second.close()
+            finally:
+                await database.close()
 
     async def _execute(self, sql: str, parameters: Parameters) -> list[Row]:
         if self._second is None:

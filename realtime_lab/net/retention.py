@@ -29,31 +29,32 @@ PAUSE = 60.0
 
 
 async def trim(tx: Transaction, upto: int, piece: int = PIECE) -> int:
-    """Remove the oldest events, up to this offset, and `piece` of them at most. Returns how many."""
+    """Remove the oldest events, up to this offset, but `piece` of them at most. Returns the offset up to which they are removed."""
     sql = "SELECT offset FROM log_events WHERE offset <= ? ORDER BY offset LIMIT 1 OFFSET ?"
     rows = await tx.execute(sql, (upto, piece - 1))
-    last = rows[0][0] if rows else upto
-    await tx.execute("DELETE FROM log_events WHERE offset <= ?", (last,))
-    ((removed,),) = await tx.execute("SELECT changes()")
-    await tx.execute("UPDATE log_meta SET value = ? WHERE name = 'trimmed' AND CAST(value AS INTEGER) < ?", (str(last), last))
-    tx.trimmed = last
-    return int(removed)
+    tx.trimmed = rows[0][0] if rows else upto
+    mark = "UPDATE log_meta SET value = ? WHERE name = 'trimmed' AND CAST(value AS INTEGER) < ?"
+    await tx.execute(mark, (tx.trimmed, tx.trimmed))
+    await tx.execute("DELETE FROM log_events WHERE offset <= ?", (tx.trimmed,))
+    return tx.trimmed
 
 
-async def trim_below(transact: Callable[[Work[int]], Awaitable[int]], before: int) -> int:
+async def trim_below(transact: Callable[[Work[tuple[int, int]]], Awaitable[tuple[int, int]]], before: int) -> int:
     """See `EventLog.trim`."""
 
-    async def work(tx: Transaction) -> int:
+    async def piece(tx: Transaction) -> tuple[int, int]:
         ((head,),) = await tx.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log_events'), 0)")
         if before > head + 1:
             raise InvalidSetting(f"before={before}: the log goes up to {head}, so give {head + 1} at most, which removes everything.")
-        return await trim(tx, before - 1)
+        done = await trim(tx, max(0, before - 1))
+        ((changes,),) = await tx.execute("SELECT changes()")
+        return done, changes
 
     check_number("before", before)
-    removed = piece = await transact(work)
-    while piece == PIECE:
-        piece = await transact(work)
-        removed += piece
+    done, removed = await transact(piece)
+    while done < before - 1:
+        done, more = await transact(piece)
+        removed += more
     return removed
 
 
@@ -92,14 +93,12 @@ class Retention:
 
     async def _forget(self, tx: Transaction, head: int, appended: int) -> None:
         piece = PIECE + appended
-        upto = self._too_many(head)
+        upto = max(0, self._too_many(head))
         if (limit := self._ages.limit(self.behind)) is not None:
-            oldest = "SELECT offset, at FROM log_events ORDER BY offset LIMIT ?"
-            ((old,),) = await tx.execute(f"SELECT coalesce(max(offset), 0) FROM ({oldest}) WHERE at < ?", (piece, limit))
-            upto = max(upto, old)
-        removed = await trim(tx, upto, piece) if upto > 0 else 0
+            upto = max(upto, await _too_old(tx, limit, piece))
+        done = await trim(tx, upto, piece) if upto else 0
         forgotten = 0 if (limit := self._clients.limit(self.behind)) is None else await _forget_clients(tx, limit)
-        self.behind = removed == piece or forgotten == CLIENTS
+        self.behind = done < upto or forgotten == CLIENTS
 
     def _too_many(self, head: int) -> int:
         return 0 if self._max_events is None else head - self._max_events
@@ -124,6 +123,13 @@ class _Look:
             return None
         self._next = time.monotonic() + self._age * PATIENCE
         return time.time() - self._age
+
+
+async def _too_old(tx: Transaction, limit: float, piece: int) -> int:
+    """The last of the oldest events that is too old, if there is one; 0. It looks at one event more than a piece, to see how it goes on."""
+    oldest = "SELECT offset, at FROM log_events ORDER BY offset LIMIT ?"
+    ((offset,),) = await tx.execute(f"SELECT coalesce(max(offset), 0) FROM ({oldest}) WHERE at < ?", (piece + 1, limit))
+    return int(offset)
 
 
 async def _forget_clients(tx: Transaction, limit: float) -> int:

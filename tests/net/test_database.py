@@ -15,7 +15,7 @@ import pytest
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, NotSerialisable, StoreFailed, StoreInUse
 from realtime_lab.net import client_store
-from realtime_lab.net.database import Database, Schema, database_path, open_database
+from realtime_lab.net.database import Database, Schema, database_path, open_database, open_reader, remove_database
 from tests.net.process import line_of, lines_of, process
 
 SCHEMA = Schema(77, 2, "CREATE TABLE t (x INTEGER PRIMARY KEY, y); INSERT INTO t (y) VALUES ('{identity}')", "SELECT y FROM t")
@@ -139,6 +139,38 @@ async def test_a_reader_may_look_at_the_file_meanwhile(file: Path) -> None:
     await database.close()
 
 
+async def test_our_own_reader_sees_what_is_committed_and_can_change_nothing(file: Path) -> None:
+    database = await opened(file)
+    reader = await open_reader(database.path, what="test store")
+    await database.execute("BEGIN IMMEDIATE")
+    await database.insert("INSERT INTO t (y) VALUES (1)")
+    assert await value(reader, "SELECT count(*) FROM t") == 1
+    await database.execute("COMMIT")
+    assert await value(reader, "SELECT count(*) FROM t") == 2
+    with pytest.raises(StoreFailed, match="may not be written"):
+        await reader.execute("DELETE FROM t")
+    await reader.close()
+    with pytest.raises(AlreadyClosed):
+        await reader.execute("SELECT 1")
+    with pytest.raises(StoreInUse):  # the reader has not given back the lock
+        await opened(file)
+    await database.close()
+    assert names(file.parent) == ["a.db", "a.db-lock"]
+
+
+async def test_a_statement_that_failed_half_way_does_not_keep_its_snapshot(file: Path) -> None:
+    database = await opened(file)
+    await database.insert("INSERT INTO t (y) VALUES (CAST(x'ff' AS TEXT))")
+    reader = await open_reader(database.path, what="test store")
+    with pytest.raises(sqlite3.OperationalError, match="decode") as kept:
+        await reader.execute("SELECT y FROM t")
+    await database.execute("DELETE FROM t")
+    assert await value(reader, "SELECT count(*) FROM t") == 0
+    assert kept.value.__traceback__ is not None
+    await reader.close()
+    await database.close()
+
+
 async def test_a_foreign_writer_is_waited_for_off_the_loop_and_then_named(file: Path) -> None:
     database = await opened(file)
     async with aiosqlite.connect(file, isolation_level=None) as foreign:
@@ -230,10 +262,54 @@ async def test_an_applications_own_tables_do_not_matter(file: Path) -> None:
     await (await opened(file)).close()
 
 
+@pytest.mark.parametrize("path", ["a.db", ":memory:"])
+async def test_what_is_removed_is_made_anew(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = await opened(path)
+    await first.close()
+    await remove_database(database_path(path), SCHEMA, what="test store")
+    await remove_database(database_path(path), SCHEMA, what="test store")
+    assert "a.db" not in names(tmp_path)
+    second = await opened(path)
+    assert second.identity != first.identity
+    await second.close()
+
+
+@pytest.mark.parametrize("damage", [0, 100], ids=["the write-ahead log is left", "the list of tables is damaged"])
+async def test_what_a_killed_process_left_and_what_is_damaged_can_be_removed(damage: int, file: Path) -> None:
+    code = "store = ClientStore(path); await store.open(); await store.add([('a', 1)]); say('open'); await asyncio.sleep(60)"
+    async with process(code, file) as it:
+        assert await line_of(it) == "open"
+    assert {"a.db", "a.db-shm", "a.db-wal"} <= set(names(file.parent))
+    if damage:
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        garble(file, b"\x5a" * 3996, at=damage)
+    await remove_database(str(file), client_store.SCHEMA, what="client store")
+    assert not {"a.db", "a.db-shm", "a.db-wal"} & set(names(file.parent))
+    new = await opened(file)
+    assert await value(new, "SELECT count(*) FROM t") == 1
+    await new.close()
+
+
+async def test_what_is_open_or_of_another_kind_is_not_removed(file: Path) -> None:
+    database = await opened(file)
+    with pytest.raises(StoreInUse):
+        await remove_database(database.path, SCHEMA, what="test store")
+    await database.close()
+    for content in (b"", b"a thesis " * 1000):
+        garble(file, content, at=0)
+        before = untouched(file)
+        with pytest.raises(StoreFailed, match="not an SQLite database" if content else "another kind"):
+            await remove_database(database.path, client_store.SCHEMA, what="client store")
+        assert untouched(file) == before
+
+
 READ_ONLY = """
 os.setuid(65534) if os.getuid() == 0 else None
 try:
-    await ClientStore(path).open()
+    await {store}(path).{method}()
 except StoreFailed as error:
     say(error)
 """
@@ -256,13 +332,24 @@ def forbid_writing(folder: Path, what: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions work in another way there")
-@pytest.mark.parametrize("what", ["a.db", "a.db-lock", "."])
-async def test_a_read_only_file_or_folder_is_refused(what: str, open_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "store", "method"),
+    [
+        ("a.db", "ClientStore", "open"),
+        ("a.db-lock", "ClientStore", "open"),
+        (".", "ClientStore", "open"),
+        ("a.db", "EventLog", "open"),
+        (".", "EventLog", "erase"),
+    ],
+)
+async def test_a_read_only_file_or_folder_is_refused(what: str, store: str, method: str, open_folder: Path) -> None:
     file = open_folder / "a.db"
-    await lines_of("store = ClientStore(path); await store.open(); await store.close()", file)
+    await lines_of(f"store = {store}(path); await store.open(); await store.close()", file)
+    before = file.read_bytes()
     forbid_writing(open_folder, what)
-    (line,) = await lines_of(READ_ONLY, file)
+    (line,) = await lines_of(READ_ONLY.format(store=store, method=method), file)
     assert f"{open_folder / what} is read-only" in line
+    assert file.read_bytes() == before
 
 
 async def test_a_full_disk_is_named_and_recovers(file: Path) -> None:

@@ -121,6 +121,61 @@ async def test_two_logs_on_one_file_are_refused(file: Path) -> None:
         assert line == "refused"
 
 
+@pytest.mark.parametrize("path", ["log.db", ":memory:"])
+async def test_a_log_that_was_erased_begins_anew(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = EventLog(path)
+    for _ in range(2):
+        async with log:
+            epoch = log.epoch
+            assert (log.head, log.trimmed) == (0, 0)
+            await log.append("a")
+            await log.trim(2)
+            with pytest.raises(InvalidSetting, match="open"):
+                await log.erase()
+            assert await log.append("a") == 2
+        await log.erase()
+        await log.erase()
+        with pytest.raises(AlreadyClosed):
+            assert log.head
+        with pytest.raises(AlreadyClosed):
+            await log.read(0)
+    async with log:
+        assert log.epoch != epoch
+
+
+async def test_a_log_that_is_open_elsewhere_is_not_erased(file: Path) -> None:
+    async with EventLog(file) as log:
+        await log.append("a")
+        with pytest.raises(StoreInUse):
+            await EventLog(file).erase()
+        await log.append("a")
+    async with EventLog(file) as log:
+        assert await offsets(log) == [1, 2]
+
+
+async def test_erasing_while_it_closes_waits_for_that_and_goes_on_without_its_caller(file: Path) -> None:
+    log = EventLog(file)
+    for turns in range(8):
+        await log.open()
+        assert await log.append("a") == 1
+        closing = asyncio.ensure_future(log.close())
+        await rounds(1)
+        erasing = asyncio.ensure_future(log.erase())
+        await rounds(turns)
+        erasing.cancel()
+        (_, erased) = await asyncio.gather(closing, erasing, return_exceptions=True)
+        assert isinstance(erased, asyncio.CancelledError)
+        if not turns:
+            await log.erase()  # it was cancelled before it began
+
+
+async def test_erasing_inside_work_is_refused() -> None:
+    async with EventLog(":memory:") as log:
+        with pytest.raises(InvalidSetting, match="wait for itself"):
+            await log.transact(lambda tx: log.erase())
+
+
 async def test_a_client_store_is_no_event_log(file: Path) -> None:
     store = ClientStore(file)
     await store.open()

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -54,6 +55,21 @@ async def test_an_event_is_stored_as_it_was() -> None:
         offset, last, ((stored, event, body, attachments, recent),) = await log.transact(work)
         assert offset == last == stored
         assert (event, load(body, attachments), recent) == ("chat message", {"a": [b"x", 1]}, 1)
+
+
+async def test_whoever_listens_hears_of_an_append_in_the_context_of_the_work() -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+
+    async def work(tx: Transaction) -> None:
+        who.set("the work")
+        await tx.append("a")
+        await tx.append("b", [1], to="lobby")
+
+    async with EventLog(":memory:") as log:
+        heard: list[Any] = []
+        log.on_append = lambda offset, event, data, room: heard.append((offset, event, data, room, who.get()))
+        await log.transact(work)
+        assert heard == [(1, "a", None, "", "the work"), (2, "b", [1], "lobby", "the work")]
 
 
 @pytest.mark.parametrize(
