@@ -1,24 +1,26 @@
 """The control room: a row of buttons for each participant, the live picture, the score, and the line of code that does the same."""
 
 import html
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
-from realtime_lab.errors import RealtimeLabError
 from realtime_lab.history.copies import SERVER
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.log_table import LogTable
 from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
-from realtime_lab.history.verdict import Leg, verdict
+from realtime_lab.history.verdict import verdict
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.loop_thread import Trouble
-from realtime_lab.lab.publishing import CHAT
+from realtime_lab.lab.participant import Participant
 from realtime_lab.net.link import Link
-from realtime_lab.widgets.outbox import outbox_line
+from realtime_lab.widgets.clicks import Clicks
+from realtime_lab.widgets.outbox import offset_line, outbox_line
 from realtime_lab.widgets.painter import Painter
+from realtime_lab.widgets.score import log_table, score
 
 STEPS = 18
 """How many steps of the history the live picture shows: what fits beside an open file browser on a small screen."""
@@ -44,8 +46,6 @@ LINK_FAULTS = (
 )
 """Button, style, call of a method of the link, tooltip."""
 
-Action = Callable[[], Awaitable[object]]
-
 
 class ControlRoom:
     """Made by `control_room(lab)`. Its rows follow the lab: who joins later gets a row too."""
@@ -53,18 +53,22 @@ class ControlRoom:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._journeys = Journeys()
+        self._log = LogTable()
         self._rows: dict[str, widgets.VBox] = {}
         self._states: dict[str, widgets.HTML] = {}
         self._outboxes: dict[str, widgets.HTML] = {}
-        self._code = ""
-        self._problem = ""
+        self._halted: dict[str, list[widgets.Button]] = {}
         self._head = widgets.VBox()
         self._said = widgets.HTML(layout=widgets.Layout(min_height="48px"))
         self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="180px", max_height="380px"))
-        self._score = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="84px", max_height="180px"))
+        self._score = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="84px", max_height="240px" if lab.stores else "180px"))
         self._box = widgets.VBox([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
+        self._clicks = Clicks(lab, self._journeys, self._log, self._wake)
         self._painter = Painter(self._paint)
         lab.changed.append(self._painter.wake)
+
+    def _wake(self) -> None:
+        self._painter.wake()
 
     def __repr__(self) -> str:
         return "The control room. Run this cell to see it: buttons, the live picture and the score."
@@ -73,72 +77,6 @@ class ControlRoom:
         """The widgets, and a text for viewers that cannot show them."""
         bundle: dict[str, Any] = self._box._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)}
-
-    # -- clicks: they only hand over work to the lab's thread -------------------------------------------------------------------------
-
-    def _do(self, code: str, action: Action) -> None:
-        """`code` is the line that does the same from a cell; `action` runs on the lab's thread."""
-        self._code, self._problem = code, ""
-        try:
-            self._lab.thread.fire(self._perform(action))
-        except RealtimeLabError as error:
-            self._problem = f"{type(error).__name__}: {error}"
-        self._painter.wake()
-
-    async def _perform(self, action: Action) -> None:
-        try:
-            await action()
-        except RealtimeLabError as error:  # part of the lesson, for example NotConnected; anything else becomes trouble of the lab
-            self._problem = f"{type(error).__name__}: {error}"
-        self._painter.wake()
-
-    def _send(self, name: str, times: int, button: Any = None) -> None:
-        async def send() -> None:
-            for number in numbers:
-                self._lab.participants[name].client.emit(CHAT, number)
-
-        async def publish() -> None:
-            for number in numbers:
-                await self._lab.publish(CHAT, number)
-
-        first = 1 + sum(message.origin == name and message.root is None for message in tuple(self._journeys.messages))
-        numbers = range(first, first + times)
-        verb = "await lab.publish" if name == SERVER else f"{_in_code(name)}.emit"
-        one, many = f'{verb}("{CHAT}", {first})', f'for n in range({first}, {first + times}): {verb}("{CHAT}", n)'
-        code = one if times == 1 else many
-        self._do(code, publish if name == SERVER else send)
-
-    def _break(self, name: str, fault: str, button: Any = None) -> None:
-        method, _, direction = fault.rstrip(")").partition("(")
-
-        async def act() -> None:
-            getattr(self._lab.links[name], method)(*([direction.strip('"')] if direction else []))
-
-        self._do(f"{_in_code(name)}.link.{fault}", act)
-
-    def _crash(self, button: Any = None) -> None:
-        async def act() -> None:
-            self._lab.server.crash()
-
-        self._do("lab.server.crash()", act)
-
-    def _restart(self, button: Any = None) -> None:
-        async def act() -> None:
-            await self._lab.server.restart()
-
-        self._do("await lab.server.restart()", act)
-
-    def _refresh(self, name: str, button: Any = None) -> None:
-        async def act() -> None:
-            await self._lab.participants[name].refresh()
-
-        self._do(f"await {_in_code(name)}.refresh()", act)
-
-    def _slow_down(self, name: str, seconds: float) -> None:
-        async def act() -> None:
-            self._lab.links[name].latency = seconds
-
-        self._do(f"{_in_code(name)}.link.latency = {seconds:.2f}", act)
 
     # -- painting: only the painter's thread comes here -------------------------------------------------------------------------------
 
@@ -154,10 +92,13 @@ class ControlRoom:
     def _paint_all(self) -> None:
         for event in self._lab.journal.since(self._journeys.seen):
             self._journeys.feed(event)
+            self._log.feed(event)
         self._paint_rows()
         self._said.value = self._sentence()
         self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
-        self._score.value = self._score_table()
+        judged = score(verdict(self._journeys))
+        table = log_table(self._log, self._lab.participants) if self._lab.stores else ""
+        self._score.value = f'<div style="display:flex;flex-wrap:wrap;gap:6px 48px"><div>{judged}</div><div>{table}</div></div>'
 
     def _paint_rows(self) -> None:
         for name in (SERVER, *self._lab.links):
@@ -171,7 +112,9 @@ class ControlRoom:
                 f'<span style="color:{colour}">{mark}</span> {word}<br><small style="opacity:.75">{note}</small></div>'
             )
             if name in self._outboxes:
-                line = html.escape(outbox_line(self._journeys, name, asks=self._lab.participants[name].asks))
+                line = html.escape(self._keeps(self._lab.participants[name]))
+                for button in self._halted[name]:
+                    button.layout.display = "none" if self._lab.participants[name].halted is None else ""
                 self._outboxes[name].value = f'<small style="line-height:16px;white-space:nowrap;opacity:.85">{line}</small>'
         if self._lab.closed:
             for row in self._rows.values():
@@ -184,27 +127,54 @@ class ControlRoom:
         rows: list[Any] = [widgets.HBox(buttons, layout=widgets.Layout(align_items="center"))]
         if self._has_outbox(name):
             self._outboxes[name] = widgets.HTML(layout=widgets.Layout(height="20px", margin="-4px 0 0 2px"))
-            rows.append(self._outboxes[name])
+            self._halted[name] = self._halt_buttons(name) if self._lab.participants[name].replays else []
+            rows.append(widgets.HBox([self._outboxes[name], *self._halted[name]]))
         return widgets.VBox(rows)
 
     def _has_outbox(self, name: str) -> bool:
+        participant = self._lab.participants.get(name)
+        return participant is not None and (participant.has_outbox or participant.replays)
+
+    def _hears_acks(self, name: str) -> bool:
         return name in self._lab.participants and self._lab.participants[name].has_outbox
+
+    def _keeps(self, participant: Participant) -> str:
+        """What it keeps of what it emits, and where it stands in the log."""
+        out = outbox_line(self._journeys, participant.name, asks=participant.asks) if participant.has_outbox else ""
+        return " · ".join(line for line in (offset_line(participant.client), out) if line)
 
     def _buttons(self, name: str) -> Iterator[widgets.Widget]:
         if name == SERVER or name in self._lab.participants:
-            for label, times in (("Send", 1), ("Send 5", 5)):
+            verb = "Publish" if name == SERVER and self._lab.stores else "Send"
+            for label, times in ((verb, 1), (f"{verb} 5", 5)):
                 tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
-                yield _button(label, "primary", tooltip, partial(self._send, name, times))
+                yield _button(label, "primary", tooltip, partial(self._clicks.send, name, times))
         if name == SERVER:
-            yield _button("Crash", "danger", "let the server die: it forgets what is not in its database", self._crash)
-            yield _button("Restart", "success", "start the server again after a crash", self._restart)
+            if self._lab.stores:
+                yield from self._log_buttons()
+            yield _button("Crash", "danger", "let the server die: it forgets what is not in its database", self._clicks.crash)
+            yield _button("Restart", "success", "start the server again after a crash", self._clicks.restart)
             return
         for label, style, fault, tooltip in LINK_FAULTS:
-            if self._has_outbox(name) or "downstream" not in fault:
-                yield _button(label, style, tooltip.format(name), partial(self._break, name, fault))
+            if self._hears_acks(name) or "downstream" not in fault:
+                yield _button(label, style, tooltip.format(name), partial(self._clicks.break_link, name, fault))
         if name in self._lab.participants:
-            yield _button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._refresh, name))
+            yield _button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._clicks.refresh, name))
         yield self._slider(name)
+
+    def _halt_buttons(self, name: str) -> list[widgets.Button]:
+        """Only there while the client is halted."""
+        resume = _button("Resume", "success", f"let {name} try again what it halted at", partial(self._clicks.resume, name))
+        skip = _button("Skip", "warning", f"let {name} go on without what it halted at", partial(self._clicks.skip, name))
+        return [resume, skip]
+
+    def _log_buttons(self) -> Iterator[widgets.Widget]:
+        every = widgets.ToggleButton(description="Every second", layout=_fixed("104px", padding="0"), button_style="primary")
+        every.tooltip = "the server publishes something every second, until this is pressed again"
+        every.observe(lambda change: self._clicks.publish_every(on=change["new"]), "value")
+        yield every
+        yield _button("Trim", "warning", "the log forgets everything that it has now", self._clicks.trim)
+        yield _button("New database", "danger", "the server starts again with an empty log", self._clicks.new_database)
 
     def _slider(self, name: str) -> widgets.FloatSlider:
         slider = widgets.FloatSlider(
@@ -212,7 +182,7 @@ class ControlRoom:
             continuous_update=False, layout=_fixed("186px"), style={"description_width": "48px"},
         )  # fmt: skip
         slider.tooltip = f"seconds added in each direction of {name}'s link"
-        slider.observe(lambda change: self._slow_down(name, change["new"]), "value")
+        slider.observe(lambda change: self._clicks.slow_down(name, change["new"]), "value")
         return slider
 
     def _state(self, name: str) -> tuple[str, str]:
@@ -227,19 +197,13 @@ class ControlRoom:
         return _client_state(link, participant.client.state)
 
     def _sentence(self) -> str:
-        code = f"the same in code: <code>{html.escape(self._code)}</code>"
-        parts = [code if self._code else "Press a button: the line of code that does the same appears here."]
-        parts += [f'<span style="color:#D55E00"><b>✕</b> {html.escape(self._problem)}</span>'] if self._problem else []
+        code = f"the same in code: <code>{html.escape(self._clicks.code)}</code>"
+        parts = [code if self._clicks.code else "Press a button: the line of code that does the same appears here."]
+        parts += [f'<span style="color:#D55E00"><b>✕</b> {html.escape(self._clicks.problem)}</span>'] if self._clicks.problem else []
         parts += [_trouble(trouble) for trouble in self._lab.errors[-3:]]
         if self._lab.closed:
             parts = ["This lab is closed. Run the set-up cell again."]
         return f'<div role="status" style="line-height:22px">{"<br>".join(parts)}</div>'
-
-    def _score_table(self) -> str:
-        judged = verdict(self._journeys)
-        rows = "".join(f"<tr>{''.join(_cells(leg))}</tr>" for leg in judged.legs)
-        sentences = "<br>".join(html.escape(sentence) for sentence in judged.sentences)
-        return f'<table style="line-height:18px">{rows}</table><div style="line-height:18px">{sentences}</div>'
 
 
 def _client_state(link: Link, client: str) -> tuple[str, str]:
@@ -253,9 +217,8 @@ def _client_state(link: Link, client: str) -> tuple[str, str]:
 
 
 def _button(label: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
-    button = widgets.Button(
-        description=label, tooltip=tooltip, button_style=style, layout=_fixed("82px" if len(label) > 7 else "64px", padding="0")
-    )
+    width = "64px" if len(label) <= 7 else "82px" if len(label) <= 9 else "104px"
+    button = widgets.Button(description=label, tooltip=tooltip, button_style=style, layout=_fixed(width, padding="0"))
     button.on_click(click)
     return button
 
@@ -265,28 +228,8 @@ def _fixed(width: str, **more: str) -> widgets.Layout:
     return widgets.Layout(width=width, flex="0 0 auto", **more)
 
 
-def _in_code(name: str) -> str:
-    """How a cell calls this participant: by the variable of its name, if the name can be one."""
-    return name if name.isidentifier() else f"lab.participants[{name!r}]"
-
-
 def _trouble(trouble: Trouble) -> str:
     return f'<span style="color:#D55E00"><b>✕</b> {html.escape(trouble.text)}</span>'
-
-
-def _cells(leg: Leg) -> list[str]:
-    """One row of the score."""
-    note = " <small>end to end</small>" if leg.end_to_end else " <small>on the wire</small>" if leg.wire_only else ""
-    cells = [f"{html.escape(leg.sender)} → {html.escape(leg.receiver)}{note}", f"{len(leg.sent)} sent", f"{leg.arrived} arrived"]
-    lost = [label for label, _ in leg.lost]
-    for word, labels, colour in (
-        ("lost", lost, "#D55E00"), ("duplicated", leg.duplicated, "#CC79A7"), ("reordered", leg.reordered, "#E69F00"),
-        ("on the way", leg.in_flight, "inherit"), ("refused", leg.refused, "inherit"),
-    ):  # fmt: skip
-        if labels:
-            ids = html.escape(" ".join(labels[:12])) + (" …" if len(labels) > 12 else "")
-            cells.append(f'<b style="color:{colour}">{len(labels)} {word}</b> {ids}')
-    return [f'<td style="padding:0 14px 0 0">{cell}</td>' for cell in cells]
 
 
 def control_room(lab: Lab) -> ControlRoom:

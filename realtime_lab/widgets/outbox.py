@@ -1,8 +1,9 @@
-"""What a client still keeps and has under way, and what it was told, in one line for its row. Read from the record, as everything else."""
+"""What a client still keeps and has under way, what it was told, and where it stands in the log: one line for its row."""
 
 from collections.abc import Sequence
 
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.net.client import Client
 
 MOST = 6
 """Ids that are named; of more only the number is said."""
@@ -24,6 +25,15 @@ def outbox_line(journeys: Journeys, name: str, *, asks: bool) -> str:
         [f"keeps {_ids(waiting)}"] * bool(waiting) + [f"under way {_ids(under_way)}"] * bool(under_way) + [", ".join(fates)] * bool(fates)
     )
     return " · ".join(parts) or "keeps nothing"
+
+
+def offset_line(client: Client) -> str:
+    """For example "offset 7 (truncated)"; empty for a client without replay, or that was not told yet."""
+    if client.offset is None:
+        return ""
+    reason = client.session.reason if client.session else ""
+    notes = [f"halted at {client.halted}"] * (client.halted is not None) + [reason] * (reason not in ("", "new"))
+    return f"offset {client.offset}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _ids(labels: Sequence[str]) -> str:

@@ -27,7 +27,8 @@ class Room:
 
     def outbox(self, name):
         """What its client keeps, in words."""
-        return next(row.children[1].value for row in self.head.children if f"<b>{name}</b>" in row.children[0].children[0].value)
+        row = next(row for row in self.head.children if f"<b>{name}</b>" in row.children[0].children[0].value)
+        return row.children[1].children[0].value
 
     def labels(self, name):
         return [child.description for child in self.row(name).children if isinstance(child, ipywidgets.Button)]
