@@ -8,6 +8,7 @@ database, store the offset of the last received event on the client side, and se
   0 is an offset: everything so far.
 - What retention has removed cannot be replayed. Who needed it is told "truncated" and goes on with what is left.
 - An offset beyond the log's head ("ahead") means that the log has forgotten: a backup took its place. To wait there would be for ever.
+  A backup that grew past the offset before its client came back cannot be told from the log that it replaced; only a new epoch shows it.
 - The offset is that of the last event that was *handled*; what comes at or below it is a repeat, and is dropped.
 
 Never guesses from gaps: offsets grow, but not by one.
@@ -68,8 +69,17 @@ def welcome(known: Position | None, *, epoch: str, trimmed: int, head: int) -> S
 
 
 def moved(known: Position | None, session: Session) -> Position:
-    """The client's side: where it stands after it was told. Only "recovered" leaves it where it was."""
-    return known if session.recovered and known is not None and known.epoch == session.epoch else session.position
+    """The client's side: where it stands after it was told. "Recovered" leaves it where it was, and it goes back only where the log did.
+
+    A handler that was running when the client said where it stands may have moved it since then.
+    """
+    if known is None or known.epoch not in ("", session.epoch):
+        return session.position
+    if session.recovered:
+        return Position(session.epoch, known.offset)
+    if session.reason == "truncated":
+        return Position(session.epoch, max(known.offset, session.offset))
+    return session.position
 
 
 def is_repeat(known: Position | None, offset: int) -> bool:
