@@ -1,45 +1,25 @@
-"""One SQLite database: opened safely, owned by one object at a time, with errors that a person can act on.
-
-Who has a database open keeps an exclusive lock on a second, empty file beside it (`<path>-lock`). SQLite's own lock on the database would
-shut out readers too. The lock belongs to the process, so it is gone when the process is killed; the empty file stays, because removing it
-would let two owners lock two files of the same name.
-"""
+"""One SQLite database: opened safely, owned by one object at a time, with errors that a person can act on."""
 
 import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from traceback import clear_frames
 from typing import Any, Literal
 from uuid import uuid4
 
 import aiosqlite
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, NotSerialisable, StoreFailed, StoreInUse
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, StoreFailed
+from realtime_lab.net.database_files import BUSY, another_kind, lock_of, remove_files, translated
 
 MEMORY = ":memory:"
-BUSY = 1.0
-"""Seconds that a statement waits, on the database's thread, for a foreign program that writes to the same file."""
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = tuple[Any, ...]
-
-IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-BROKEN = {
-    sqlite3.SQLITE_FULL: "the disk is full. Free some space and try again; what was committed is still there.",
-    sqlite3.SQLITE_IOERR: "the disk refused to read or write (full, over a quota, or failing). What was committed is still there.",
-    sqlite3.SQLITE_READONLY: "it may not be written. Give this user the right to write to the file and to its folder.",
-    sqlite3.SQLITE_PERM: "access was denied. Give this user the right to write to the file and to its folder.",
-    sqlite3.SQLITE_CANTOPEN: "it can be neither opened nor made. Check that this user may write to its folder.",
-    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database. Give the path of one, or a path that does not exist yet.",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged. Put a backup in its place, or give a path that does not exist yet.",
-    sqlite3.SQLITE_PROTOCOL: "its locks do not work. Put it on a local disk.",
-}
-"""SQLite's primary result codes that speak of the file and not of the statement."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +47,6 @@ def database_path(path: str | os.PathLike[str]) -> str:
     return name if name == MEMORY else str(Path(name).resolve())
 
 
-@contextmanager
-def translated(path: str, what: str) -> Iterator[None]:
-    """SQLite's errors about the file become StoreInUse and StoreFailed. Errors about a statement (a broken constraint, bad SQL) stay."""
-    try:
-        yield
-    except UnicodeEncodeError as error:
-        raise NotSerialisable(f"{error.object!r} holds half of a surrogate pair and cannot be stored. Send well-formed text.") from error
-    except sqlite3.Error as error:
-        clear_frames(error.__traceback__)  # they hold the cursor, and a statement that failed half-way would keep its old snapshot with it
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the high bits say which kind of it
-        if code in IN_USE:
-            raise _in_use(path, what) from error
-        if code in BROKEN:
-            raise StoreFailed(f"the {what} {path} cannot be used: {BROKEN[code]} (SQLite: {error})") from error
-        raise
-
-
 class Database:
     """An open database with one connection on a thread of its own. Nothing here blocks the loop."""
 
@@ -92,6 +55,9 @@ class Database:
         self.what = what
         self.identity = ""
         """Made with the database, and never changed: tells it from any other."""
+        self.failed = False
+        """Did the file fail in this transaction? Then only rollback() helps: after ROLLBACK TO, SQLite goes on finding damage where there
+        is none (measured)."""
         self._connection = connection
         self._lock = lock
         self._closed = False
@@ -121,8 +87,13 @@ class Database:
                 await self._connection.executemany(sql, rows)
             await self.execute("COMMIT")
         finally:
-            if self.in_transaction:
-                await self.execute("ROLLBACK")
+            await self.rollback()
+
+    async def rollback(self) -> None:
+        """Undo what is not committed, if there is anything."""
+        self.failed = False
+        if self.in_transaction:
+            await self.execute("ROLLBACK")
 
     async def close(self) -> None:
         """Close. What was not committed is gone; SQLite moves the rest from the write-ahead log into the file. Twice is harmless."""
@@ -140,8 +111,12 @@ class Database:
     def _usable(self) -> Iterator[None]:
         if self._closed:
             raise AlreadyClosed(f"the {self.what} {self.path} is closed. Open it again first.")
-        with translated(self.path, self.what):
-            yield
+        try:
+            with translated(self.path, self.what):
+                yield
+        except StoreFailed:
+            self.failed = True
+            raise
 
     async def _prepare(self, schema: Schema, synchronous: Synchronous) -> None:
         ((application_id,),) = await self.execute("PRAGMA application_id")
@@ -166,7 +141,7 @@ class Database:
 
     def _recognise(self, schema: Schema, application_id: int, version: int) -> None:
         if application_id != schema.application_id:
-            raise _another_kind(self.path, self.what)
+            raise another_kind(self.path, self.what)
         if version != schema.version:
             raise StoreFailed(
                 f"the {self.what} {self.path} has version {version}, this realtime_lab reads version {schema.version}. "
@@ -196,7 +171,7 @@ async def remove_database(path: str, schema: Schema, *, what: str) -> None:
     Raises StoreInUse when it is open elsewhere, StoreFailed when it cannot be removed or is of another kind; a damaged one can be removed.
     """
     if path != MEMORY:
-        await asyncio.to_thread(_remove, path, schema, what)
+        await asyncio.to_thread(remove_files, path, schema.application_id, what)
 
 
 async def _to_the_end(opening_database: Coroutine[Any, Any, Database]) -> Database:
@@ -211,7 +186,7 @@ async def _to_the_end(opening_database: Coroutine[Any, Any, Database]) -> Databa
 
 
 async def _open(path: str, schema: Schema, what: str, synchronous: Synchronous) -> Database:
-    lock = None if path == MEMORY else await asyncio.to_thread(_lock, path, what)
+    lock = None if path == MEMORY else await asyncio.to_thread(lock_of, path, what)
     return await _ready(Database(path, what, _connection(path), lock), lambda database: database._prepare(schema, synchronous))
 
 
@@ -236,62 +211,3 @@ def _connection(path: str) -> aiosqlite.Connection:
     thread: Any = getattr(connection, "_thread", connection)  # before aiosqlite 0.22 the connection itself is the thread
     thread.daemon = True
     return connection
-
-
-def _lock(path: str, what: str) -> sqlite3.Connection:
-    """Blocks, so it runs on a thread."""
-    _check_files(Path(path), what)
-    with translated(path, what):
-        connection = sqlite3.connect(f"{path}-lock", isolation_level=None, timeout=0, check_same_thread=False)
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _remove(path: str, schema: Schema, what: str) -> None:
-    """The write-ahead log goes before the database, because a new database would take an old log for its own."""
-    lock = _lock(path, what)
-    try:
-        if Path(path).exists():
-            _check_kind(path, schema, what)
-        for each in (f"{path}-wal", f"{path}-shm", path):
-            Path(each).unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreFailed(f"the {what} {path} cannot be removed: {error}. Give this user the right to write to its folder.") from error
-    finally:
-        lock.close()
-
-
-def _check_kind(path: str, schema: Schema, what: str) -> None:
-    with translated(path, what), closing(sqlite3.connect(path, timeout=BUSY)) as connection:
-        ((application_id,),) = connection.execute("PRAGMA application_id")
-        if application_id != schema.application_id and connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-            raise _another_kind(path, what)
-
-
-def _another_kind(path: str, what: str) -> StoreFailed:
-    return StoreFailed(
-        f"{path} is a database of another kind, and no {what}. Give a path that does not exist yet; "
-        "an application's own tables can be made in it afterwards."
-    )
-
-
-def _check_files(path: Path, what: str) -> None:
-    """What SQLite would report unclearly, or not at all: it opens a read-only file without a word, and then locks nothing."""
-    folder = path.parent
-    if not folder.is_dir():
-        raise StoreFailed(f"the {what} {path} cannot be made: the folder {folder} does not exist. Make it first, or give another path.")
-    if path.exists() and not path.is_file():
-        raise StoreFailed(f"the {what} {path} cannot be opened: this is a folder or a device, not a file. Give the path of a file.")
-    for each in (folder, path, Path(f"{path}-lock")):
-        if each.exists() and not os.access(each, os.W_OK):
-            raise StoreFailed(f"the {what} {path} cannot be written: {each} is read-only. Give this user the right to write to it.")
-
-
-def _in_use(path: str, what: str) -> StoreInUse:
-    return StoreInUse(
-        f"the {what} {path} is in use by another process, or by another object of this one. Close it there, or give each its own path."
-    )

@@ -213,11 +213,12 @@ class GroupCommit:
         """SQLite may have ended it by itself: because the disk is full, or because the application's SQL says OR ROLLBACK."""
         if not self._database.in_transaction:
             raise StoreFailed(f"SQLite has undone the whole transaction ({error or 'during work that hid why'})") from error
+        if self._database.failed:
+            raise StoreFailed(f"the whole transaction is undone ({error or 'the file failed in work that hid why'})") from error
 
     async def _undo(self, error: BaseException) -> None:
         try:
-            if self._database.in_transaction:
-                await self._database.execute("ROLLBACK")
+            await self._database.rollback()
         except (StoreFailed, StoreInUse) as second:
             error.add_note(str(second))
         kind = StoreInUse if isinstance(error, StoreInUse) else StoreFailed

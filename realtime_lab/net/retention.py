@@ -82,7 +82,10 @@ class Retention:
         return self.behind or self._too_many(head) > trimmed or self._ages.due or self._clients.due
 
     async def forget(self, tx: Transaction, head: int, appended: int) -> None:
-        """Forget a piece: PIECE events beyond as many as this transaction appends. An error is reported, and undoes nothing else."""
+        """Forget a piece: PIECE events beyond as many as this transaction appends.
+
+        An error is reported. It undoes nothing else, unless it is the file that failed: that undoes the whole transaction.
+        """
         try:
             await self._forget(tx, head, appended)
         except (StoreFailed, StoreInUse, sqlite3.Error) as error:

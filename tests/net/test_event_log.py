@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,85 @@ async def test_what_was_told_survives_the_end_of_the_process_and_offsets_go_on(f
             assert highest > max(stored)
 
 
+# -- disks that fail ------------------------------------------------------------------------------------------------------------------
+
+
+def garble(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes()
+    assert content.count(old) == 1
+    file.write_bytes(content.replace(old, new))
+
+
+def page_with(file: Path, needle: bytes) -> bytes:
+    """The page of the database that holds this."""
+    content = file.read_bytes()
+    start = content.index(needle) // 4096 * 4096
+    return content[start : start + 4096]
+
+
+async def test_a_page_in_the_middle_that_is_damaged_is_named_and_everything_else_goes_on(file: Path) -> None:
+    async with EventLog(file, synchronous="OFF") as log:
+        await asyncio.gather(*(log.append("a", f"number {n} " + "x" * 500) for n in range(1, 101)))
+        everything = await log.events()
+    good = page_with(file, b"number 50 ")
+    bad = b"\x5a" * len(good)
+    garble(file, good, bad)
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    async with EventLog(file, max_events=20) as log:
+        assert (log.head, log.trimmed) == (100, 0)
+        for rooms in (None, ()):
+            with pytest.raises(StoreFailed, match=r"log\.db cannot be used: the file is damaged"):
+                await log.read(0, rooms=rooms)
+            assert (await log.read(0, 20, rooms=rooms)).events == everything[:20]
+            assert (await log.read(80, rooms=rooms)).events == everything[80:]
+        with pytest.raises(StoreFailed, match="damaged"):
+            await log.trim(90)
+        with pytest.raises(StoreFailed, match="damaged"):  # what is too old cannot be forgotten
+            await log.append("a")
+        assert await log.append("a") == 101  # that is not tried again for a while
+        assert ["damaged" in context["message"] for context in reported] == [True]
+        assert (log.head, log.trimmed) == (101, 0)
+    garble(file, bad, good)
+    async with EventLog(file) as log:
+        assert (await log.events())[:-1] == everything
+        assert log.head == 101
+
+
+async def test_a_foreign_program_that_writes_holds_up_writers_and_no_reader(file: Path) -> None:
+    async with EventLog(file) as log:
+        await log.append("a")
+        with closing(sqlite3.connect(file, isolation_level=None)) as foreign:
+            foreign.execute("BEGIN IMMEDIATE")
+            appending = asyncio.ensure_future(log.append("b"))
+            while not appending.done():
+                page = await log.read(0)
+                assert [each.offset for each in page.events] == [1]
+            with pytest.raises(StoreInUse, match="in use by another process"):
+                await appending
+            foreign.execute("ROLLBACK")
+        assert await log.append("c") == 2
+    async with EventLog(file) as log:
+        assert [each.event for each in await log.events()] == ["a", "c"]
+
+
+async def test_a_full_disk_loses_nothing_and_is_read_and_has_room_again_after_a_trim(file: Path) -> None:
+    async with EventLog(file) as log:
+        assert log._database is not None
+        await log._database.execute("PRAGMA max_page_count = 40")
+        stored = 0
+        with pytest.raises(StoreFailed, match="the disk is full"):
+            while True:
+                assert await log.append("a", "x" * 9000) == stored + 1
+                stored += 1
+        assert stored > 3
+        assert (len(await log.events()), log.head) == (stored, stored)
+        assert await log.trim(3) == 2
+        assert await log.append("a", "x" * 9000) == stored + 1
+    async with EventLog(file) as log:
+        assert await offsets(log) == list(range(3, stored + 2))
+
+
 QUOTA = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -260,6 +340,7 @@ limit(os.path.getsize(f"{path}-wal") + 20_000)
 results = await asyncio.gather(*(log.append("a", "x" * 9000) for _ in range(20)), return_exceptions=True)
 say({type(each).__name__ for each in results})
 say(results[-1])
+say([each.data for each in await log.events()], log.head)
 limit(resource.RLIM_INFINITY)
 say(await log.append("a", "after"))
 await log.close()
@@ -268,9 +349,10 @@ await log.close()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file size limits there")
 async def test_a_file_that_may_not_grow_fails_the_group_and_works_again_with_room(file: Path) -> None:
-    kinds, reason, offset = await lines_of(QUOTA, file)
+    kinds, reason, read, offset = await lines_of(QUOTA, file)
     assert kinds == "{'StoreFailed'}"
     assert "full, over a quota, or failing" in reason
+    assert read == "['before'] 1"
     assert offset == "2"
     async with EventLog(file) as log:
         assert await offsets(log) == [1, 2]
