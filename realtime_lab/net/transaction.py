@@ -1,27 +1,23 @@
 """What one piece of work may do in the event log's database, while its transaction is open."""
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed
+from realtime_lab.errors import PayloadTooLarge, RealtimeLabError, ReservedName
 from realtime_lab.net.body import dump, load
-from realtime_lab.net.database import Database, Parameters, Row
+from realtime_lab.net.database import Database
+from realtime_lab.net.envelope import SESSION
 from realtime_lab.net.event_reader import check_room
 from realtime_lab.net.packets import check_event
+from realtime_lab.net.statements import Statements
 from realtime_lab.rules.dedup import ANSWERS
-
-ALLOWED = frozenset(
-    {"SELECT", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "EXPLAIN", "ANALYZE", "REINDEX"}
-)
 
 Appended = Callable[[int, str, Any, str], object]
 """Called with (offset, event, data, room)."""
 
-FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n?|/\*.*?(?:\*/|\Z))*(\w*)", re.DOTALL)
-"""After space and comments. SQLite skips more (measured: ";COMMIT" commits), so what begins in another way is refused."""
-
+MAX_EVENT = 1_000_000
+"""Bytes of a stored event at most. A packet that a client does not take ends its connection, and would do so at every replay."""
 
 HEARD_OF = """
     INSERT INTO log_clients (client_id, last, owner, at) VALUES (?, ?, ?, ?)
@@ -46,39 +42,31 @@ class Answers(NamedTuple):
     """number -> (fingerprint, answer), for the newest `ANSWERS` numbers."""
 
 
-class Transaction:
-    """`tx`: SQL on the log's own database, undone as a whole if its work raises. It can be used only while that work runs.
-
-    A deferred foreign key is judged at the commit, where it would undo other work too. Do not declare any.
-    """
+class Transaction(Statements):
+    """`tx`: the log's own database, for one piece of work."""
 
     def __init__(self, database: Database, on_append: Appended) -> None:
-        self._database = database
+        super().__init__(database)
         self._on_append = on_append
-        self._over = False
         self.offset: int | None = None
         """The offset of the last event that this work appended."""
         self.trimmed = 0
         """Up to where this work removed events; 0: it did not."""
 
-    async def execute(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """Run one statement on the application's tables and give its rows.
-
-        Raises InvalidSetting for BEGIN, COMMIT, PRAGMA and the like: where the transaction ends is the log's affair. What SQLite says about
-        the statement itself comes as sqlite3.Error.
-        """
-        word = FIRST_WORD.match(sql)
-        if word is None or word[1].upper() not in ALLOWED:
-            raise InvalidSetting(f"tx.execute({sql!r}): one statement about data is expected, such as SELECT, INSERT, UPDATE or DELETE.")
-        return await self._open().execute(sql, parameters)
-
     async def append(self, event: str, data: Any = None, *, to: str | None = None) -> int:
         """Append an event, for everybody or for one room, and give its offset. If this work is undone, another event gets that offset.
 
-        Raises NotSerialisable, ReservedName, InvalidSetting.
+        Raises NotSerialisable, ReservedName, InvalidSetting, PayloadTooLarge.
         """
         room = "" if to is None else check_room(to)
+        if event == SESSION:
+            raise ReservedName(f"{SESSION!r} tells clients where they stand in the log. Choose another event name.")
         body, attachments = dump(data)
+        if len(body) + len(attachments or "") > MAX_EVENT:
+            raise PayloadTooLarge(
+                f"{event!r} has {len(body) + len(attachments or ''):,} bytes, and a stored event may have {MAX_EVENT:,}: every client that "
+                "gets it has to take it in one piece, again and again if it cannot. Store it elsewhere, and publish where it is."
+            )
         sql = "INSERT INTO log_events (event, body, attachments, room, at) VALUES (?, ?, ?, ?, ?)"
         self.offset = await self._open().insert(sql, (check_event(event), body, attachments, room, time.time()))
         self._on_append(self.offset, event, data, room)
@@ -108,17 +96,6 @@ class Transaction:
         sql = "SELECT n, fingerprint, answer, attachments FROM log_answers WHERE client_id = ? ORDER BY n"
         kept = {n: (fingerprint, load(*text)) for n, fingerprint, *text in await database.execute(sql, (client_id,))}
         return Answers(rows[0][0] if rows else 0, kept)
-
-    def close(self) -> None:
-        """The work is done."""
-        self._over = True
-
-    def _open(self) -> Database:
-        if self._over:
-            raise AlreadyClosed("this tx has ended with the work that it was given to. Do everything before the function returns.")
-        if not self._database.in_transaction:  # SQLite may end it by itself; another statement would then be on its own
-            raise StoreFailed(f"SQLite has undone this transaction of the {self._database.what} {self._database.path}. Try again.")
-        return self._database
 
 
 class Marks(NamedTuple):
