@@ -185,7 +185,7 @@ class Client(Receiving):
             async with asyncio.timeout(timeout):
                 await self._supervisor.first
                 if self._incoming is not None:
-                    await asyncio.shield(self._incoming.first)
+                    await self._incoming.told_once.wait()
         except ConnectionRejected:
             await self._supervisor.stop()
             raise
@@ -230,6 +230,8 @@ class Client(Receiving):
         if self._incoming is not None:
             await self._incoming.close()
         await self._outbox.close(abandoned=not polite)
+        if self._incoming is not None:
+            await self._incoming.free()
 
     async def __aenter__(self) -> Self:
         await self.connect()

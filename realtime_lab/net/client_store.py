@@ -10,7 +10,7 @@ The tables:
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -109,23 +109,21 @@ class ClientStore:
     async def transaction(self, position: Position) -> AsyncIterator["Effects"]:
         """SQL on the application's own tables in this file, committed together with `position`, or not at all.
 
-        Nothing else is written to this store meanwhile. Raises StoreInUse, StoreFailed, AlreadyClosed, and what the block raises.
+        Nothing else is written to this store meanwhile. After a cancellation `self.position` says whether it was committed.
+        Raises StoreInUse, StoreFailed, AlreadyClosed, and what the block raises.
         """
         async with self._turn:
             database = self._opened()
-            await database.execute("BEGIN IMMEDIATE")
             effects = Effects(database)
             try:
+                await _to_the_end(database.execute("BEGIN IMMEDIATE"))
                 yield effects
                 effects.close()
-                for row in _rows(position):
-                    await database.execute(MOVE, row)
-                await database.execute("COMMIT")
+                await _to_the_end(self._commit(database, position))
             finally:
                 effects.close()
                 if database.in_transaction:
-                    await database.execute("ROLLBACK")
-            self.position = position
+                    await _to_the_end(database.execute("ROLLBACK"))
 
     async def pending(self) -> list[Pending]:
         """What is not settled, in order. Raises StoreFailed, AlreadyClosed."""
@@ -158,6 +156,12 @@ class ClientStore:
         self.highest += len(rows)
         return numbers
 
+    async def _commit(self, database: Database, position: Position) -> None:
+        for row in _rows(position):
+            await database.execute(MOVE, row)
+        await database.execute("COMMIT")
+        self.position = position
+
     async def _move(self, position: Position) -> None:
         await self._opened().write(MOVE, _rows(position))
         self.position = position
@@ -178,6 +182,19 @@ class ClientStore:
         if self._database is None:
             raise AlreadyClosed(f"the client store {self.path} is not open. Call `await store.open()` first.")
         return self._database
+
+
+async def _to_the_end(work: Coroutine[Any, Any, object]) -> None:
+    """SQLite's thread does not stop half-way, so a cancelled caller waits until it is known how it ended."""
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    task.result()
 
 
 def _rows(position: Position) -> list[tuple[str, str]]:

@@ -82,8 +82,8 @@ class Feed:
                 self._observe("session", sid=self._sid, offset=session.offset, reason=session.reason)
                 await self._sio.emit(SESSION, seal_session(session), to=self._sid)
             case Send(offset, stored):
+                data = await self._surely(lambda: _data(stored))
                 asks = await self._room()
-                data = stored.data
                 self._observe("sent", sid=self._sid, offset=offset, event=stored.event, text=brief(data))
                 await self._sio.emit(stored.event, seal_stored(offset, data), to=self._sid, callback=self._handled if asks else None)
 
@@ -127,3 +127,8 @@ class Feed:
                 asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_MAX)
+
+
+async def _data(stored: Stored) -> Any:
+    """What was appended, or StoreFailed."""
+    return stored.data

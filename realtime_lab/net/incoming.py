@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from realtime_lab.errors import InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
 from realtime_lab.net.handlers import Handlers
@@ -71,12 +71,14 @@ class Incoming:
         self._kept: Position | None = None
         """What the store has, or would have if there were one."""
         self._current: Arrived | None = None
+        """The event that was given to its handler and is not finished."""
         self._news = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
+        self._closed = False
         self.session: Session | None = None
         """The latest one."""
-        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Resolves when this client has been told for the first time where it stands."""
+        self.told_once = asyncio.Event()
+        """It has been told where it stands, and has kept that."""
 
     @property
     def position(self) -> Position | None:
@@ -94,18 +96,37 @@ class Incoming:
         return self._inbox.idle and self._kept == self._inbox.position
 
     async def open(self) -> None:
-        """Begin, where an earlier run of the same store ended. Raises StoreInUse, StoreFailed."""
+        """Begin, where an earlier run of the same store ended; nothing happens if it has begun.
+
+        Raises StoreInUse, StoreFailed, AlreadyClosed.
+        """
         if self._store is not None:
             await self._store.open()
-            self._inbox.position = self._kept = self._store.position
-        self._worker = asyncio.create_task(self._work())
+        if self._closed:
+            raise AlreadyClosed("this client was closed. Make a new one.")
+        if self._worker is None:
+            if self._store is not None:
+                self._inbox.position = self._kept = self._store.position
+            self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(_report_failure)
 
     async def close(self) -> None:
-        """End at once: a handler that runs is cancelled, and its event will come again. Before the store is closed."""
-        if self._worker is not None:
+        """End at once: a handler that runs is cancelled, and its event will come again. Afterwards `free` the store.
+
+        A handler that closes its own client runs on to its end; what it did outside of a transaction() will come again too.
+        """
+        self._closed = True
+        self._news.set()
+        if self._worker is not None and self._worker is not asyncio.current_task():
             self._worker.cancel()
             await asyncio.wait({self._worker})
-            self._worker = None
+        if self._current is not None:
+            self._current.finish()
+
+    async def free(self) -> None:
+        """Close the store, when nobody writes to it any more. Twice is harmless."""
+        if self._store is not None:
+            await self._store.close()
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
@@ -147,14 +168,17 @@ class Incoming:
         if item is None or item is not self._current or item.kept:
             raise InvalidSetting("transaction() keeps the offset of the event that is being handled: use it inside its handler, once.")
         position = handled(self._inbox.position, item.offset)
-        async with self._store.transaction(position) as effects:
-            yield effects
-        item.kept, self._kept = True, position
+        try:
+            async with self._store.transaction(position) as effects:
+                yield effects
+        finally:
+            if self._store.position == position:  # also if the handler was cancelled while this was being committed
+                item.kept, self._kept = True, position
 
     # -- one after the other ----------------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        while True:
+        while not self._closed:
             self._news.clear()
             if self._inbox.position != self._kept:
                 await self._keep()
@@ -165,6 +189,7 @@ class Incoming:
                     self._observe("discarded", sid=item.sid, index=item.index, event=item.event, offset=item.offset, reason="repeat")
                     item.finish()
                 case Moved(session):
+                    await self._keep()
                     self._moved(session)
                 case None:
                     await self._wait()
@@ -180,8 +205,7 @@ class Incoming:
         if isinstance(session, Heard):
             self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)
         self._handlers.call_soon(SESSION, seal_session(session))
-        if not self.first.done():
-            self.first.set_result(None)
+        self.told_once.set()
 
     async def _handle(self, item: Arrived, attempt: int) -> None:
         self._current = item
@@ -194,7 +218,7 @@ class Incoming:
         answer = await self._handlers.call(item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why))
         if answer["ok"] or item.kept or not self._handlers.has(item.event):
             self._inbox.handled()
-            item.finish()
+            self._finish(item)
         elif self._inbox.failed(_now(), random.random()):
             self._give_up(item, answer["error"])
 
@@ -210,8 +234,12 @@ class Incoming:
     def _skip(self, item: Arrived, reason: str) -> None:
         self._observe("skipped", message=item.number, offset=item.offset, reason=reason)
         self._inbox.skip()
-        item.finish()
+        self._finish(item)
         self._news.set()
+
+    def _finish(self, item: Arrived) -> None:
+        self._current = None
+        item.finish()
 
     async def _keep(self) -> None:
         """If the store fails, the client goes on; what it handles meanwhile may be handled again after a restart."""
@@ -224,7 +252,12 @@ class Incoming:
         self._kept = position
 
 
-def _report(error: Exception) -> None:
+def _report_failure(worker: asyncio.Task[None]) -> None:
+    if not worker.cancelled() and (error := worker.exception()) is not None:
+        _report(error)
+
+
+def _report(error: BaseException) -> None:
     asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error})
 
 
