@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from realtime_lab.history.journal import Event, Journal, Kind
 from realtime_lab.lab.loop_thread import LoopThread
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.net.client import Client
+from realtime_lab.net.client_store import Effects
 from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.handlers import H, Register
 from realtime_lab.net.link import Link
@@ -180,6 +182,10 @@ class Participant:
     def skip(self, offset: int) -> None:
         """Go on without the event that it halted at. Raises UnknownFault if that is another one."""
         self._thread.call(self.client.skip, offset)
+
+    def transaction(self) -> AbstractAsyncContextManager[Effects]:
+        """As Client.transaction: in a handler, its effect and the offset in one transaction of the client's store."""
+        return self.client.transaction()
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with the data of each event of this name. It runs on the lab's thread, so it must not block."""

@@ -19,9 +19,10 @@ def unsettled(server: Server, participants: dict[str, Participant], links: dict[
         reasons += _client(participant, server)
     for sid in server.sids:
         reasons += _connection(journeys.connections[sid], links)
+    halted = {name for name, participant in participants.items() if participant.client.halted is not None}
     for connection in journeys.connections.values():
         if connection.live:
-            reasons += _under_way(connection, links, journeys)
+            reasons += _under_way(connection, links, journeys, halted=connection.client in halted)
     return reasons
 
 
@@ -50,10 +51,10 @@ def _connection(connection: Connection, links: dict[str, Link]) -> Iterator[str]
         yield f"the server has not noticed yet that {connection.client}'s connection is broken"
 
 
-def _under_way(connection: Connection, links: dict[str, Link], journeys: Journeys) -> Iterator[str]:
+def _under_way(connection: Connection, links: dict[str, Link], journeys: Journeys, *, halted: bool) -> Iterator[str]:
     if connection.client in links and links[connection.client].stalled:
         return  # nothing will arrive; the heartbeat decides, see above
     if connection.server_up and journeys.outstanding(connection.sid, "upstream"):
         yield f"messages from {connection.client} are on their way"
-    if journeys.outstanding(connection.sid, "downstream") and not connection.client_over:
+    if journeys.outstanding(connection.sid, "downstream") and not connection.client_over and not halted:
         yield f"messages to {connection.client} are on their way"

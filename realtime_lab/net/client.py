@@ -222,6 +222,7 @@ class Client(Receiving):
 
     async def abort(self) -> None:
         """End as a process that is killed, or a page that is refreshed: without a goodbye, and what only memory held is lost."""
+        self._kill_handlers()
         await self._end(polite=False)
 
     async def _end(self, *, polite: bool) -> None:

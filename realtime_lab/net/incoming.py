@@ -118,7 +118,7 @@ class Incoming:
         self._closed = True
         self._news.set()
         if self._worker is not None and self._worker is not asyncio.current_task():
-            self._worker.cancel()
+            self._worker.cancel("the client ended")
             await asyncio.wait({self._worker})
         if self._current is not None:
             self._current.finish()
@@ -183,8 +183,8 @@ class Incoming:
             if self._inbox.position != self._kept:
                 await self._keep()
             match self._inbox.next(_now()):
-                case Handle(item, attempt):
-                    await self._handle(item, attempt)
+                case Handle(item):
+                    await self._handle(item)
                 case Repeat(item):
                     self._observe("discarded", sid=item.sid, index=item.index, event=item.event, offset=item.offset, reason="repeat")
                     item.finish()
@@ -207,9 +207,9 @@ class Incoming:
         self._handlers.call_soon(SESSION, seal_session(session))
         self.told_once.set()
 
-    async def _handle(self, item: Arrived, attempt: int) -> None:
+    async def _handle(self, item: Arrived) -> None:
         self._current = item
-        if attempt == 1:
+        if not item.number:  # the record has it once, however often it is tried
             item.number = self._number()
             place = {"sid": item.sid, "index": item.index, "offset": item.offset}
             self._observe("received", message=item.number, event=item.event, text=brief(item.data), **place)
@@ -229,7 +229,7 @@ class Incoming:
             return
         self._observe("halted", message=item.number, offset=item.offset, reason=error)
         hint = f"client.resume() tries again, client.skip({item.offset}) goes on without it."
-        _report(RealtimeLabError(f"the client has halted at {item.event!r}, offset {item.offset}: {error}. {hint}"))
+        _report(RealtimeLabError(f"the client has halted at {item.event!r}, offset {item.offset} ({error}): {hint}"))
 
     def _skip(self, item: Arrived, reason: str) -> None:
         self._observe("skipped", message=item.number, offset=item.offset, reason=reason)

@@ -1,5 +1,6 @@
 """What a client does with what it is sent: plain events go to their handlers as they come; with `replay`, stored ones in order."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -22,7 +23,7 @@ class Receiving:
         self._incoming: Incoming | None = None
         """None: without replay."""
         self._received = 0
-        self._running = 0
+        self._running: set[asyncio.Task[Any] | None] = set()
 
     def on(self, event: str) -> Register:
         """Decorator: call the function with the arguments of each event of this name.
@@ -90,11 +91,18 @@ class Receiving:
         number = self._next_reception()
         text = brief(arguments[0] if arguments else None)
         self._observe("received", message=number, sid=connection.sid, index=index, event=event, text=text)
-        self._running += 1
+        task = asyncio.current_task()
+        self._running.add(task)
         try:
             return await self._handlers.call(event, arguments, lambda kind, why: self._observe(kind, message=number, reason=why))
         finally:
-            self._running -= 1
+            self._running.discard(task)
+
+    def _kill_handlers(self) -> None:
+        """As the end of a process does. Those of stored events are ended by `Incoming.close`."""
+        for task in self._running:
+            if task is not None:
+                task.cancel("the client ended")
 
     def _next_reception(self) -> int:
         self._received += 1
