@@ -16,6 +16,8 @@ class NumberedClient:
     """One of them. The record in the database is the authority: the ledger here is a copy, dropped whenever a commit fails."""
 
     client_id: str
+    owner: str | None = None
+    """Who has it, as far as this process has seen. The database learns it with the first number."""
     first: int = 1
     """Everything below is finished, as the client itself says."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -66,14 +68,15 @@ class Clients:
         """Has anybody something under way?"""
         return any(client.users for client in self._clients.values())
 
-    def connected(self, sid: str, peer: Peer) -> str:
-        """A client was accepted. Returns the connection that it replaces, or ""."""
+    def connected(self, sid: str, peer: Peer, identity: str | None) -> str:
+        """A client was accepted, as somebody. Returns the connection that it replaces, or ""."""
         if not peer.client_id:
             return ""
         replaced = self._current.get(peer.client_id, "")
         self._current[peer.client_id] = sid
         client = self._client(peer.client_id)
         client.first = max(client.first, peer.first)
+        client.owner = identity or client.owner
         return replaced
 
     def disconnected(self, sid: str, peer: Peer) -> None:
@@ -88,7 +91,7 @@ class Clients:
 
     @contextmanager
     def use(self, peer: Peer) -> Iterator[NumberedClient]:
-        """The client of an event that is under way."""
+        """The client of an event, or of a connection, that is under way. Meanwhile it is not forgotten."""
         client = self._client(peer.client_id)
         client.users += 1
         try:

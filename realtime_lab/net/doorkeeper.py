@@ -14,7 +14,7 @@ from realtime_lab.net.envelope import Peer
 from realtime_lab.net.event_log import Log
 
 LIMIT = 5.0
-"""Seconds that it may take."""
+"""Seconds that an answer may take."""
 
 Authenticate = Callable[[Any], Any]
 RoomsOf = Callable[[str | None], Any]
@@ -31,9 +31,8 @@ class Doorkeeper:
 
     async def rooms(self, identity: str | None) -> Collection[str]:
         """The rooms that somebody may see. Raises what the application's function raises, and InvalidSetting for a bad result."""
-        rooms = self._rooms(identity) if self._rooms is not None else ()
-        rooms = await rooms if inspect.isawaitable(rooms) else rooms
-        if isinstance(rooms, str) or not all(isinstance(room, str) and room for room in rooms):
+        rooms = await _in_time(self._rooms(identity)) if self._rooms is not None else ()
+        if isinstance(rooms, str) or not isinstance(rooms, Collection) or not all(isinstance(room, str) and room for room in rooms):
             raise InvalidSetting(f"rooms({identity!r}) returned {rooms!r}; return a list of names.")
         return frozenset(rooms)
 
@@ -42,28 +41,42 @@ class Doorkeeper:
         if self._authenticate is None:
             return None
         try:
-            async with asyncio.timeout(LIMIT):
-                identity = await self._ask(self._authenticate, auth)
-                await self._check_owner(peer, identity)
+            identity = _checked(await _in_time(self._authenticate(auth)))
+            if self._log is not None and peer.client_id:
+                check_owner(await _in_time(self._log.owner_of(peer.client_id)), identity)
         except (Rejected, TryAgain):
             raise
-        except TimeoutError:
-            raise TryAgain(f"the server could not say within {LIMIT:g} s who this is. Try again.") from None
         except Exception as error:  # whatever an application's function raises must not hurt the connection
-            message = f"authenticate() raised {type(error).__name__}: {error}"
+            message = f"nobody can say who wants to connect: {type(error).__name__}: {error}"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
             raise TryAgain("the server could not find out who this is. Try again.") from error
         return identity
 
-    async def _ask(self, authenticate: Authenticate, auth: Any) -> str | None:
-        identity = authenticate(auth)
-        identity = await identity if inspect.isawaitable(identity) else identity
-        if identity is not None and not (isinstance(identity, str) and identity):
-            raise TypeError(f"it returned {identity!r}; return the identity as a text, or None for a guest, or raise Rejected('why')")
-        return identity
 
-    async def _check_owner(self, peer: Peer, identity: str | None) -> None:
-        """What was answered to one must not be shown to another, and nobody may use up somebody else's numbers."""
-        owner = await self._log.owner_of(peer.client_id) if self._log is not None and peer.client_id else None
-        if owner not in (None, identity):
-            raise Rejected("this client_id belongs to somebody else. Each client makes its own, and keeps it for itself.")
+def check_owner(owner: str | None, identity: str | None) -> None:
+    """What was answered to one must not be shown to another, and nobody may use up somebody else's numbers. Raises Rejected."""
+    if owner not in (None, identity):
+        raise Rejected("this client_id belongs to somebody else. Each client makes its own, and keeps it for itself.")
+
+
+def _checked(identity: Any) -> str | None:
+    if identity is not None and not (isinstance(identity, str) and identity):
+        raise TypeError(f"authenticate() returned {identity!r}; return a text, or None for a guest, or raise Rejected('why')")
+    return identity
+
+
+async def _in_time(answer: Any) -> Any:
+    """The answer, if it does not have to be waited for too long. Raises what it raises, and TryAgain."""
+    if not inspect.isawaitable(answer):
+        return answer
+    try:
+        async with asyncio.timeout(LIMIT) as limit:
+            return await answer
+    except TimeoutError:
+        if not limit.expired():
+            raise  # of the application's own
+        raise TryAgain(f"there was no answer within {LIMIT:g} s. Try again.") from None
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+        raise RuntimeError("what it waited for was cancelled") from error

@@ -90,7 +90,7 @@ def peer_of(auth: Any, *, log: bool) -> Peer:
     if not isinstance(ours, dict):
         raise ValueError(f"auth.{OUR_KEY} is an object")
     client_id, first, replays = ours.get("client_id", ""), ours.get("first", 1), ours.get("replay") is True
-    if client_id and not (isinstance(client_id, str) and CLIENT_ID.fullmatch(client_id)):
+    if client_id != "" and not (isinstance(client_id, str) and CLIENT_ID.fullmatch(client_id)):
         raise ValueError(f"auth.{OUR_KEY}.client_id has 1 to 64 letters, digits, '_', '.' or '-'")
     if not _number(first):
         raise ValueError(f"auth.{OUR_KEY}.first is a whole number, 1 or more")
@@ -109,7 +109,7 @@ def _position(said: Any, where: str) -> Position | None:
     """What a client says about where it stands. Without an offset it is here for the first time; 0 is an offset."""
     if not isinstance(said, dict) or said.get("offset") is None:
         return None
-    epoch, offset = said.get("epoch") or "", said["offset"]
+    epoch, offset = "" if said.get("epoch") is None else said["epoch"], said["offset"]
     if not isinstance(epoch, str):
         raise ValueError(f"{where}.epoch is the text that came with the session; it was {epoch!r:.80}")
     if not _number(offset, least=0):

@@ -10,7 +10,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from realtime_lab.errors import Rejected, TryAgain
 from realtime_lab.net.acknowledging import asked
-from realtime_lab.net.doorkeeper import Doorkeeper
+from realtime_lab.net.doorkeeper import Doorkeeper, check_owner
 from realtime_lab.net.envelope import Peer, own_auth, peer_of
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.feed import Feed
@@ -58,6 +58,11 @@ class Guests:
         return tuple(sid for sid, guest in self._guests.items() if guest.here)
 
     @property
+    def undecided(self) -> list[str]:
+        """Those who are not accepted yet. What is emitted to everybody would reach them too (measured)."""
+        return list(self._sio.manager.pending_connect.get("/", ()))
+
+    @property
     def idle(self) -> bool:
         """Is every connection given what the log has for it, as far as it takes it?"""
         return all(guest.feed is None or guest.feed.idle for guest in self._guests.values())
@@ -91,22 +96,18 @@ class Guests:
     async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
         try:
             peer = peer_of(auth, log=self._log is not None)
-            identity = await self._doorkeeper.identify(peer, own_auth(auth))
+            with self._intake.clients.use(peer) as client:  # whoever has it meanwhile is remembered until this is decided
+                identity = await self._identify(sid, peer, own_auth(auth))
+                check_owner(client.owner, identity)
+                self._welcome(sid, Guest(peer, own_auth(auth), identity))
         except ValueError as error:
             raise Refusal(f"this server expects: {error}") from None
         except Rejected as error:
             raise Refusal(str(error)) from None
         except TryAgain as error:
             raise Refusal(str(error), {"retryable": True}) from None
-        if self._over or self._left(sid):
-            raise Refusal("the connection has ended")  # python-socketio would keep it in its rooms for ever (measured)
-        guest = self._guests[sid] = Guest(peer, own_auth(auth), identity)
-        self._observe("connected", sid=sid)
-        self._take_over(self._intake.clients.connected(sid, peer))
-        if self._log is not None:
-            guest.feed = Feed(self._sio, sid, peer, self._log, rooms=partial(self._enter, sid, identity), observe=self._observe)
-            self._keep(guest.feed.task)
-        self._handlers.call_soon("connect", sid)
+        except asyncio.CancelledError:
+            raise Refusal("the connection has ended") from None  # python-socketio would take it for accepted (measured)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         if sid in self.sids:
@@ -127,10 +128,30 @@ class Guests:
 
     # -- its steps ------------------------------------------------------------------------------------------------------------------
 
-    def _left(self, sid: str) -> bool:
-        """Has the connection ended while it was asked who it is?"""
+    async def _identify(self, sid: str, peer: Peer, auth: Any) -> str | None:
+        """Raises Rejected, TryAgain."""
+        self._check_ready()
+        identity = await self._doorkeeper.identify(peer, auth)
+        self._check_ready()
         socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
-        return socket is None or socket.closed
+        if socket is None or socket.closed or not await socket.check_ping_timeout():
+            raise TryAgain("the connection has ended")  # python-socketio would keep it in its rooms for ever (measured)
+        return identity
+
+    def _check_ready(self) -> None:
+        if self._over or (self._log is not None and not self._log.is_open):
+            raise TryAgain("this server is not open. Try again.")
+
+    def _welcome(self, sid: str, guest: Guest) -> None:
+        """Somebody is accepted. Waits for nothing, so that nobody comes between this and what was checked."""
+        self._guests[sid] = guest
+        self._observe("connected", sid=sid)
+        self._take_over(self._intake.clients.connected(sid, guest.peer, guest.identity))
+        if self._log is not None:
+            rooms = partial(self._enter, sid, guest.identity)
+            guest.feed = Feed(self._sio, sid, guest.peer, self._log, rooms=rooms, observe=self._observe)
+            self._keep(guest.feed.task)
+        self._handlers.call_soon("connect", sid)
 
     def _take_over(self, replaced: str) -> None:
         """A client has come back before its old connection was known to be dead: that one gets and says nothing more."""

@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import socketio
 from aiohttp import web
-from socketio import packet
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, ReservedName, UnknownFault
 from realtime_lab.net.acknowledging import AcknowledgingServer
+from realtime_lab.net.attaching import attachable
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
 from realtime_lab.net.envelope import SESSION, offset_of
@@ -86,18 +86,12 @@ class Server:
     ) -> Self:
         """The same guarantees on an application's own python-socketio server, under ASGI, aiohttp or Tornado.
 
-        Its namespace "/" belongs to this object: register handlers with `server.on`. `await server.start()` before the first connection
-        and `await server.close()` at the end open and close the log. Raises InvalidSetting.
+        Its namespace "/" belongs to this object: register handlers with `server.on`, and emit with `server.emit`, because `sio.emit` also
+        reaches those who are not accepted yet. `await server.start()` opens the log, and `await server.close()` closes it; who connects
+        before or after that is asked to try again. The connections end with the application's own server. Raises InvalidSetting.
         """
-        if not isinstance(sio, socketio.AsyncServer):
-            raise InvalidSetting(f"attach({sio!r}): give a socketio.AsyncServer.")
-        if taken := [event for event in ("connect", "disconnect", "*") if event in sio.handlers.get("/", {})]:
-            raise InvalidSetting(
-                f"this AsyncServer has its own handler for {', '.join(map(repr, taken))}. Register it with server.on(...)."
-            )
-        sio.packet_class = StrictPacket if sio.packet_class is packet.Packet else sio.packet_class
         server = cls(log=log, dedupe=dedupe, authenticate=authenticate, rooms=rooms)
-        server._attached, server._run = True, server._new_run(sio)
+        server._attached, server._run = True, server._new_run(attachable(sio))
         return server
 
     def _own_sio(self) -> Any:
@@ -234,18 +228,19 @@ class Server:
             raise AlreadyClosed("this server was closed. Make a new one.")
         self._check_name(event)
         data = check_data(data)
+        skip = [*self._run.guests.undecided, *([skip_sid] if skip_sid else [])]
         self._observe(
             "emitted",
             message=self._next(),
             event=event,
             text=brief(data),
             cause=cause.get(),
-            sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid != skip_sid),
+            sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid not in skip),
             skip=skip_sid or "",
             room=to or "",
             offset=offset_of((data,)) or -1,
         )
-        await self.sio.emit(event, data, to=to, skip_sid=skip_sid)
+        await self.sio.emit(event, data, to=to, skip_sid=skip)
 
     async def disconnect(self, sid: str) -> None:
         """End one connection. Socket.IO clients do not come back by themselves after that."""
