@@ -5,6 +5,7 @@ from dataclasses import dataclass
 JS = "tests/net/test_javascript_claims.py::"
 PY = "tests/net/test_python_socketio_claims.py::"
 LAB = "tests/lab/test_guarantees.py::"
+STORED = "tests/lab/test_stored_events.py::"
 CLIENT = "tests/net/test_client.py::"
 
 NONE = "none"
@@ -166,6 +167,41 @@ ROWS = (
             JS + "test_two_offline_clients_make_the_same_key_in_the_tutorial",
             LAB + "test_a_lost_acknowledgement_repeats_the_message_and_only_a_server_that_dedupes_applies_it_once",
             LAB + "test_a_crash_at_any_point_leaves_one_effect_and_a_told_sender",
+        ),
+    ),
+    Row(
+        "what the server sends while a client is away",
+        "left to you: the page describes how, and loses some",
+        "lost",
+        "`publish` stores it, `Client(replay=True)` gets it, in order and once, also after a restart of either side",
+        (
+            STORED + "test_what_was_published_while_a_client_was_away_comes_in_order_and_once",
+            STORED + "test_a_crash_between_storing_and_sending_loses_nothing",
+            STORED + "test_a_refresh_starts_anew_and_a_store_goes_on",
+            STORED + "test_a_server_of_the_page_s_own_kind_is_judged_by_the_ids_in_what_it_emits",
+            PY + "test_what_its_server_emits_while_a_client_is_away_is_lost",
+        ),
+    ),
+    Row(
+        "what cannot be replayed",
+        "left to you; the page's offset goes over it in silence",
+        "left to you",
+        "`client.recovered` is false, and says why: `new`, `truncated`, `epoch-changed`, `ahead`",
+        (
+            STORED + "test_a_server_of_the_page_s_own_kind_is_judged_by_the_ids_in_what_it_emits",
+            STORED + "test_a_trimmed_history_is_said_and_judged",
+            STORED + "test_a_new_database_is_another_epoch",
+            STORED + "test_a_client_that_never_received_an_event_still_loses_nothing",
+        ),
+    ),
+    Row(
+        "a client's handler raises",
+        "—",
+        "the event is over",
+        "with `replay=True`: tried four times, then the client halts there, until `resume()` or `skip()`",
+        (
+            PY + "test_an_event_whose_handler_raises_is_over",
+            STORED + "test_a_handler_that_fails_halts_visibly_which_counts_as_settled",
         ),
     ),
     Row(

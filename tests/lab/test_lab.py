@@ -40,10 +40,19 @@ def test_the_readme_s_script_runs_as_it_stands():
 
 def test_the_readme_s_guarantees_run_as_they_stand_and_survive_a_restart(tmp_path):
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "EventLog(" in block]
+    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "bank.db" in block]
     for total in (10, 20):
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr, done.stdout) == (0, "", f"acked {total}\n")
+
+
+def test_the_readme_s_news_are_read_once_by_the_run_that_comes_later(tmp_path):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    [code] = [block.split("```")[0] for block in readme.split("```python\n")[1:] if "news.db" in block]
+    for expected in ({"recovered: False new", "seen at once"}, {"recovered: True ", "seen by the next run", "seen at once"}):
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        lines = done.stdout.splitlines()
+        assert (done.returncode, done.stderr, set(lines), lines[-1]) == (0, "", expected, "seen at once")
 
 
 def test_the_script_of_the_readme_names_exactly_the_lost_messages():

@@ -50,6 +50,40 @@ async def test_what_is_emitted_into_a_break_that_is_not_noticed_yet_is_lost_with
         assert it.at_server == []
 
 
+async def test_what_its_server_emits_while_a_client_is_away_is_lost() -> None:
+    async with stack() as it, plain_client(it, reconnection_delay=0.05, randomization_factor=0) as client:
+        got: list[int] = []
+        client.on("news", got.append)
+        await it.server.sio.emit("news", 1)
+        await until(lambda: got)
+        it.link.cut()
+        await until(lambda: not client.namespaces and not it.server.sids)
+        await it.server.sio.emit("news", 2)
+        it.link.restore()
+        await until(lambda: client.namespaces and it.server.sids)
+        await it.server.sio.emit("news", 3)
+        await until(lambda: len(got) == 2)
+        assert got == [1, 3]
+
+
+async def test_an_event_whose_handler_raises_is_over() -> None:
+    async with stack() as it, plain_client(it) as client:
+        got: list[int] = []
+
+        async def fragile(data: int) -> None:
+            got.append(data)
+            if data == 1:
+                raise ValueError("what is this?")
+
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["exception"]))
+        client.on("news", fragile)
+        await it.server.sio.emit("news", 1)
+        await it.server.sio.emit("news", 2)
+        await until(lambda: len(got) == 2)
+        assert got == [1, 2]
+
+
 async def test_call_waits_its_whole_timeout_after_a_disconnect() -> None:
     async with stack() as it:
         it.server.on("slow")(lambda sid: asyncio.sleep(30))
