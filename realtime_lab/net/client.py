@@ -33,7 +33,8 @@ ENVELOPE = 256
 class Client(Receiving):
     """A Socket.IO client that comes back by itself.
 
-    url                     where the server (or a link) listens
+    url                     where the server (or a link) listens. https: the server's certificate has to be one that the system trusts, or
+                            that is in the file which the environment variable SSL_CERT_FILE names
     ack_timeout             None: fire and forget, as plain emit(). Seconds: each event asks for an acknowledgement, and its fate is unknown
                             when none comes in this time (Socket.IO client option `ackTimeout`, there in milliseconds)
     send_buffer             True: what is emitted while disconnected is kept and sent later (rules/send_buffer.py). None: as `retries`
