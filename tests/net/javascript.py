@@ -24,7 +24,7 @@ needs_node = pytest.mark.skipif(
 
 
 class JavaScript:
-    """A running tests/js/talk.mjs."""
+    """A running tests/js/talk.mjs, or another program there."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -57,13 +57,15 @@ class JavaScript:
 
 
 @asynccontextmanager
-async def javascript(it: Stack, transports: str = "polling,websocket", **options: Any) -> AsyncIterator[JavaScript]:
+async def javascript(
+    it: Stack, transports: str = "polling,websocket", *, program: str = "talk.mjs", **options: Any
+) -> AsyncIterator[JavaScript]:
     """Run it against `it`; the options are the JavaScript client's own, in milliseconds."""
     assert NODE, "Node.js is not installed, and in CI this test must run"
     assert INSTALLED, "tests/js/node_modules is missing, and in CI this test must run"
     pipe = asyncio.subprocess.PIPE
     arguments = (it.link.url, transports, json.dumps(options))
-    process = await asyncio.create_subprocess_exec(NODE, "talk.mjs", *arguments, cwd=FOLDER, stdin=pipe, stdout=pipe)
+    process = await asyncio.create_subprocess_exec(NODE, program, *arguments, cwd=FOLDER, stdin=pipe, stdout=pipe)
     it_speaks = JavaScript(process)
     listening = asyncio.create_task(it_speaks.listen())
     try:
