@@ -113,6 +113,11 @@ class Connection:
         """Does either side still believe in it?"""
         return self.client_up or self.server_up
 
+    @property
+    def open(self) -> bool:
+        """May the server still send something on it, and it arrive?"""
+        return self.server_up and not self.client_over
+
     def over(self, direction: Direction) -> bool:
         """Can nothing more arrive in this direction? The receiving side decides."""
         return self.server_over if direction == "upstream" else self.client_over
@@ -238,6 +243,11 @@ class Copy:
     def repeat(self) -> bool:
         """Was it turned away because the message is known already?"""
         return self.turned_away in ("duplicate", "repeat")
+
+    @property
+    def from_log(self) -> bool:
+        """Does a cursor send it, and no application?"""
+        return self.message.logged and self.sender == SERVER
 
     @property
     def replayed(self) -> bool:

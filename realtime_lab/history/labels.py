@@ -10,7 +10,7 @@ class Labels:
     """Short names for the messages of one history."""
 
     def __init__(self, journeys: Journeys) -> None:
-        known = [message.source for message in journeys.messages if message.tries or message.was_kept or message.gone]
+        known = [message.source for message in journeys.messages if message.tries or message.was_kept or message.gone or message.logged]
         sources = {source.seq: source for source in known}.values()
         self._many = len({source.origin for source in sources}) > 1
         counts = Counter(source.event for source in sources)
@@ -37,6 +37,10 @@ class Labels:
         """Beside its author's own marks."""
         return self._label(message.source, author=False)
 
+    def in_log(self, message: Message) -> str:
+        """Beside the log's own marks."""
+        return self._label(message.source, self._many and message.root is not None)
+
     def _label(self, source: Message, author: bool) -> str:
         named = source.number > 0 and source.event != self._usual
         return " ".join([source.origin] * author + [source.event] * named + [source.label])
@@ -47,5 +51,7 @@ def full_name(copy: Copy) -> str:
     source = copy.message.source
     author = "" if source.origin == copy.sender else f" of {source.origin}"
     again = ", tombstone" if copy.tombstone else f", try {copy.attempt}" * (copy.attempt > 1)
-    name = f"{source.event or 'message'} {source.label}" if source.number else "an earlier message"
-    return f"{name}{author} from {copy.sender} to {copy.receiver}{again}"
+    named = source.number or source.offset >= 0
+    name = f"{source.event or 'message'} {source.label}" if named else "an earlier message"
+    sender = "the log" if copy.from_log else copy.sender
+    return f"{name}{author} from {sender} to {copy.receiver}{again}"

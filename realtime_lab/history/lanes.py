@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from realtime_lab.history.copies import SERVER
+from realtime_lab.history.journal import Event
 
+LOG = "log"
+"""The lane of the server's log."""
 FAULTS = {
     "cut": ("cut", "the link was cut"),
     "close": ("closed", "the link was closed"),
@@ -22,11 +25,15 @@ FAULTS = {
     "bandwidth": ("bandwidth", "the bandwidth of the link was set"),
     "crash": ("crash", "the server crashed"),
     "restart": ("restart", "the server was started again"),
+    "trim": ("trimmed", "the history was trimmed"),
+    "new database": ("new database", "a new database took the place of the old one"),
 }
 """fault -> the word beside its mark, and the sentence. Faults that are only prepared or taken back (armed, disarm) do not show."""
 BARRIERS = ("cut", "close", "stall")
 """After these nothing passes the link, until one of OPENINGS or the next connection."""
 OPENINGS = ("resume", "restore")
+ORDERED = ("trim", "new database")
+"""What happens to the log only because somebody wants it."""
 
 
 class Spot:
@@ -97,6 +104,10 @@ class Lanes:
         """id(copy) -> where it arrived."""
         self.fresh: list[Spot] = []
         """One step after each connection that was accepted since the latest message on the server's lane."""
+        self.sends: list[Spot] = []
+        """Where messages were sent that may stand further to the right as well."""
+        self.accepts: dict[str, Spot] = {}
+        """sid -> where the server accepted the connection."""
         self.crash: Spot | None = None
         """The latest thing that somebody ordered for the server itself: what is sent later, by whomever, stands behind it."""
 
@@ -111,3 +122,8 @@ class Lanes:
     def orders(self, clients: Iterable[str]) -> list[Spot | None]:
         """What somebody did before to the links of these clients, or to the server."""
         return [*(self.tracks[client].order for client in clients), self.crash]
+
+
+def set_off_by_a_packet(fault: Event) -> bool:
+    """Is this an exact cut, which the link makes at its packet, whatever else is emitted in that moment?"""
+    return fault.event == "cut" and bool(fault.reason) and not fault.reason.endswith(".cut()")

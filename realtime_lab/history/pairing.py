@@ -54,9 +54,11 @@ class Pairing:
             early = [thing for thing in things if isinstance(thing, Copy)]
             for copy in early:
                 copy.receiver, copy.wire_only = client, self.participants.get(client) == "wire"
-            reached = {id(copy.message) for copy in early}
-            for copies in [copy.message.copies for copy in early] + [self.copies] * bool(early):  # it was not absent after all
-                copies[:] = [copy for copy in copies if copy.connection or copy.receiver != client or id(copy.message) not in reached]
+            reached = {(id(copy.message), copy.seq) for copy in early}  # so it was not absent after all
+            for copies in [copy.message.copies for copy in early] + [self.copies] * bool(early):
+                copies[:] = [
+                    copy for copy in copies if copy.connection or copy.receiver != client or (id(copy.message), copy.seq) not in reached
+                ]
 
     # -- messages -------------------------------------------------------------------------------------------------------------------
 

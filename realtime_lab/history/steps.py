@@ -7,10 +7,11 @@ connection ids, reconnect attempts and what happened meanwhile on unrelated lane
 Whoever breaks or repairs a link by hand does so between two emits, so such a fault stands between what was handed to this link before
 it and what was handed to it later. A cut that a packet sets off is placed by that packet alone: how much more had been emitted is chance.
 The same goes for the server: a crash by hand and a restart stand between two emits, a crash at one of its points where the server was.
+What is sent from the server's log is placed by log_steps.py.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 from realtime_lab.history.ack_steps import AckSteps
 from realtime_lab.history.copies import SERVER, Copy
@@ -18,13 +19,14 @@ from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.kept_steps import KeptSteps
 from realtime_lab.history.labels import Labels
-from realtime_lab.history.lanes import BARRIERS, FAULTS, OPENINGS, Lanes, Note, Spot, Track
+from realtime_lab.history.lanes import BARRIERS, FAULTS, LOG, OPENINGS, ORDERED, Lanes, Note, Spot, Track, set_off_by_a_packet
+from realtime_lab.history.log_steps import LogSteps
 
 
 class Steps(Lanes):
     """Gives everything that shows its spot, event by event, and looks only at what can have caused it."""
 
-    def __init__(self, journeys: Journeys, foreign: set[str], events: Iterable[Event]) -> None:
+    def __init__(self, journeys: Journeys, foreign: set[str], events: Sequence[Event]) -> None:
         super().__init__()
         self.journeys = journeys
         self._foreign = foreign
@@ -32,39 +34,45 @@ class Steps(Lanes):
         self._passed_on: dict[int, list[Copy]] = defaultdict(list)
         """id(copy) -> what the handler that was given it emitted."""
         for copy in journeys.copies:
-            self._starts[copy.seq].append(copy)
-            self._passed_on[id(copy.message.cause)].append(copy)
+            if not copy.from_log:
+                self._starts[copy.seq].append(copy)
+                self._passed_on[id(copy.message.cause)].append(copy)
         self._ends = {copy.arrived: copy for copy in journeys.copies if copy.arrived >= 0}
-        self._sends: list[Spot] = []
         self._gates: dict[int, Spot | None] = {}
         """id(copy) -> the latest fault of the link that let it pass."""
-        self._accepts: dict[str, Spot] = {}
-        """sid -> where the server accepted the connection."""
+        self._barred: dict[str, int] = {}
+        """sid -> how often its link had been barred before it let this connection pass."""
+        self._greeted: dict[str, Spot] = {}
+        """sid -> where its client was connected."""
+        self._say = {event.sid for event in events if event.kind == "connected" and event.node != SERVER}
         self._crashes: dict[str, Spot] = {}
         """sid -> where the server crashed that had accepted it."""
         self._labels = Labels(journeys)
+        self._failures: Counter[int] = Counter()
+        """id(spot) -> how often the handler failed there."""
         self._shuffled = _finished_in_another_order(journeys)
         self.acks = AckSteps(self, journeys)
         self._kept = KeptSteps(self, self.acks, journeys, self._labels)
+        self.log = LogSteps(self, journeys, self._labels, events)
 
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""
         copies = self._starts.get(event.seq)
         if copies:
             self._leave(copies)
-        for reader in (self, self.acks, self._kept):
+        for reader in (self, self.acks, self._kept, self.log):
             handler = getattr(reader, f"_{event.kind}", None)
             if handler is not None:
                 handler(event)
         copy = self._ends.get(event.seq)
         if copy is not None:
-            orders = self._orders(self._passed_on.get(id(copy), []))
+            orders = [*self._orders(self._passed_on.get(id(copy), [])), *self.log.orders(copy)]
             self.heads[id(copy)] = self.next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders)
 
     def tighten(self) -> None:
         """Move each send to the right until something depends on it, so that arrows are short."""
         reached = {id(self.tails[key]) for key in self.heads}
-        for spot in reversed(self._sends):
+        for spot in reversed(self.sends):
             if id(spot) in reached:
                 spot.step = min(later.step for later in spot.later) - 1
 
@@ -74,15 +82,16 @@ class Steps(Lanes):
         spot = self._relayed(copies)
         if spot is None:
             spot = self.next(copies[0].sender, *self._orders(copies), *self.acks.let_go(copies[0]))
-            self._sends.append(spot)
+            self.sends.append(spot)
         for copy in copies:
             self.tails[id(copy)] = spot
             self.tracks[_client(copy)].told.append(spot)
 
     def _relayed(self, copies: list[Copy]) -> Spot | None:
         """What the server passes on leaves in the step in which it came, unless a receiver connected, or a link broke, only later."""
-        spot = self.heads.get(id(copies[0].message.cause))
-        accepts = [self._accepts.get(copy.connection.sid) for copy in copies if copy.connection is not None]
+        first = copies[0].seq == copies[0].message.seq  # and not sent again
+        spot = self.heads.get(id(copies[0].message.cause)) if first else None
+        accepts = [self.accepts.get(copy.connection.sid) for copy in copies if copy.connection is not None]
         before = [other for other in [*accepts, *self._orders(copies)] if other is not None]
         late = spot is not None and any(other.step >= spot.step for other in before)
         return None if late else spot
@@ -92,14 +101,29 @@ class Steps(Lanes):
         return self.orders(_client(copy) for copy in copies)
 
     def _wire(self, event: Event) -> None:
+        if event.type == "CONNECT":
+            self._greet(event)
         copy = self._held(event)
         if copy is not None:
             self._gates[id(copy)] = self.tracks[event.node].fault
 
+    def _greet(self, event: Event) -> None:
+        """The link lets a connection pass, whenever its client says so: what the link does next stands behind that."""
+        track = self.tracks[event.node]
+        self._barred[event.sid] = len(track.barriers)
+        if event.sid in self._say:
+            self._greeted[event.sid] = self._up(event.node, event.sid)
+
+    def _up(self, client: str, sid: str) -> Spot:
+        spot = self.next(client, self.accepts.get(sid))
+        self.tracks[client].seen.append(spot)
+        return spot
+
     def _held(self, event: Event) -> Copy | None:
         copy = self.journeys.copy_at(event.sid, event.direction, event.index) if event.direction else None
-        if copy is not None:
-            self.tracks[event.node].seen.append(self.tails[id(copy)])
+        if copy is None or id(copy) not in self.tails:  # none, or it does not show
+            return None
+        self.tracks[event.node].seen.append(self.tails[id(copy)])
         return copy
 
     _dropped = _held
@@ -112,9 +136,14 @@ class Steps(Lanes):
             self.notes.append(Note(spot, event.node, "done", f"{label} done", f"the handler of {label} finished"))
 
     def _failed(self, event: Event) -> None:
+        """A handler that is tried again has one mark, which says how often."""
         copy = self.journeys.heard[event.seq]
-        sentence = f"the handler of {self._labels.at_node(copy)} failed"
-        self.notes.append(Note(self.heads[id(copy)], event.node, "failed", "failed", sentence, event.reason))
+        spot = self.log.failing(event.node, copy)
+        times = self._failures[id(spot)] = self._failures[id(spot)] + 1
+        sentence, often = f"the handler of {self._labels.at_node(copy)} failed", f" {times} times" * (times > 1)
+        self.notes = [note for note in self.notes if note.spot is not spot or note.style != "failed"]
+        word = f"failed {times}x" if times > 1 else "failed"
+        self.notes.append(Note(spot, event.node, "failed", word, sentence + often, event.reason))
 
     # -- connections and faults -----------------------------------------------------------------------------------------------------
 
@@ -129,17 +158,17 @@ class Steps(Lanes):
     def _connected(self, event: Event) -> None:
         track = self.tracks[self.journeys.connections[event.sid].client]
         if event.node == SERVER:
-            self._accepts[event.sid] = Spot(self.tracks[SERVER].latest, track.down, *track.seen)
-            self.fresh.append(Spot(self._accepts[event.sid]))
+            accept = self.accepts[event.sid] = Spot(self.tracks[SERVER].latest, track.down, *track.seen)
+            self.fresh.append(Spot(self.log.accepted(event.sid, self.journeys.connections[event.sid].client, accept)))
         client = self._client(event)
         if client:
             again = " again" if track.online else ""
-            spot = self.next(client, self._accepts.get(event.sid))
-            track.seen.append(spot)
+            spot = self._greeted.get(event.sid) or self._up(client, event.sid)
             track.online.append((spot, None))
             track.trying, track.acks, track.unheard = False, [], []
-            self._open(track, spot)
+            self._open(track, spot, self._barred.get(event.sid))
             self.notes.append(Note(spot, client, "connected", "connected", f"connected{again}"))
+            self.log.connected(client, event.sid)
 
     def _disconnected(self, event: Event) -> None:
         connection = self.journeys.connections[event.sid]
@@ -153,7 +182,7 @@ class Steps(Lanes):
         elif event.node == SERVER and crash is not None:
             track.seen.append(crash)
         elif event.node == SERVER and connection.client and not connection.client_over:
-            spot = Spot(self.tracks[SERVER].latest, track.fault, Spot(self._accepts.get(event.sid)))
+            spot = Spot(self.tracks[SERVER].latest, track.fault, Spot(self.accepts.get(event.sid)))
             track.seen.append(spot)
             self.notes.append(Note(spot, connection.client, "hung up", "server hung up", "the server hung up", event.reason, on_link=True))
 
@@ -163,7 +192,8 @@ class Steps(Lanes):
         word, sentence = FAULTS.get(event.event, (event.event, event.event))
         on_link = event.node != SERVER
         spot = self._fault_of_link(event) if on_link else self._fault_of_server(event)
-        self.notes.append(Note(spot, event.node, event.event, word, sentence, event.reason, on_link))
+        lane = LOG if event.event in ORDERED and self.journeys.log.sends else event.node
+        self.notes.append(Note(spot, lane, event.event, word, sentence, event.reason, on_link))
 
     def _fault_of_link(self, event: Event) -> Spot:
         track = self.tracks[event.node]
@@ -179,29 +209,27 @@ class Steps(Lanes):
         return spot
 
     def _fault_of_server(self, event: Event) -> Spot:
-        ordered = "at=" not in event.reason and event.event in ("crash", "restart")
+        ordered = event.event in ORDERED or ("at=" not in event.reason and event.event in ("crash", "restart"))
         clients = [track for name, track in self.tracks.items() if name != SERVER]
-        spot = self.next(SERVER, *(told for track in clients if ordered for told in track.told))
+        spot = self.next(SERVER, self.tracks[LOG].latest, *(told for track in clients if ordered for told in track.told))
+        if event.event in ORDERED:
+            self.tracks[LOG].latest = spot
         if ordered:
             self.crash = spot
             for track in clients:
-                track.told = []
+                track.told = [spot] if event.event in ORDERED else []
         online = self.tracks[SERVER].online
         if event.event == "crash":
-            self._crashes |= {sid: spot for sid in self._accepts if sid not in self._crashes}
+            self._crashes |= {sid: spot for sid in self.accepts if sid not in self._crashes}
             online[-1:] = [((online[-1][0] if online else None), spot)]
         elif event.event == "restart" and online:
             online.append((spot, None))
         return spot
 
-    def _open(self, track: Track, spot: Spot) -> None:
-        """What barred this client's link ends here."""
-        track.barriers = [(style, start, end or spot) for style, start, end in track.barriers]
-
-
-def set_off_by_a_packet(fault: Event) -> bool:
-    """Is this an exact cut, which the link makes at its packet, whatever else is emitted in that moment?"""
-    return fault.event == "cut" and bool(fault.reason) and not fault.reason.endswith(".cut()")
+    def _open(self, track: Track, spot: Spot, bars: int | None = None) -> None:
+        """What barred this client's link ends here: everything so far, or so many of them."""
+        ended = [(style, start, end or spot) for style, start, end in track.barriers[:bars]]
+        track.barriers = ended + track.barriers[len(ended) :]
 
 
 def _client(copy: Copy) -> str:

@@ -13,10 +13,11 @@ from realtime_lab.history.journal import Event
 from realtime_lab.history.pairing import Pairing
 
 ERASED = "a new database took its place"
+TRIMMED = "its history was truncated"
 PASSED_OVER = {
     "": "its offset was past it already",
     "new": "it had no offset yet",
-    "truncated": "its history was truncated",
+    "truncated": TRIMMED,
     "ahead": "its offset was ahead of the log",
     "epoch-changed": ERASED,
 }
@@ -32,6 +33,17 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Trim:
+    """At `seq` (journal position) the log forgot everything up to `offset`."""
+
+    seq: int
+    offset: int
+    era: int
+    here: frozenset[str]
+    """Who was connected then, and may have been sent it nevertheless."""
+
+
+@dataclass(frozen=True)
 class Standing:
     """How one client stands to the log."""
 
@@ -43,21 +55,28 @@ class Standing:
     """Where the server may still send to it."""
     erased: tuple[int, ...]
     """When databases were thrown away (journal positions)."""
+    trims: tuple[Trim, ...]
+    """Those while it was away."""
 
     def loss(self, message: Message) -> Loss | None:
         """When and why this stored message was lost, unless a copy came or is under way; None: it may still be sent."""
         past = message.era < len(self.erased)
         if not self.follows:
             return None if self._coming(message) and not past else Loss(message.born, "")
-        for session in self.sessions:
-            if session.era == message.era and session.offset >= message.offset:
-                return Loss(session.seq, PASSED_OVER[session.reason])
-        return Loss(self.erased[message.era], ERASED) if past else None
+        losses = [Loss(told.seq, PASSED_OVER[told.reason]) for told in self.sessions if _passes(told, message)]
+        losses += [Loss(trim.seq, TRIMMED) for trim in self.trims if _passes(trim, message)]
+        losses += [Loss(self.erased[message.era], ERASED)] if past else []
+        return min(losses, key=lambda loss: loss.seq, default=None)
 
     def _coming(self, message: Message) -> bool:
         """Is there a connection that has not been told yet that it begins behind this message?"""
         begin = {session.connection.sid: session.offset for session in self.sessions}
         return any(begin.get(connection.sid, -1) < message.offset for connection in self.open)
+
+
+def _passes(event: Session | Trim, message: Message) -> bool:
+    """Does this leave the message behind?"""
+    return event.era == message.era and event.offset >= message.offset
 
 
 class Stored:
@@ -75,6 +94,7 @@ class Stored:
         self._sessions: list[Session] = []
         self._follow: set[str] = set()
         self._erased: list[int] = []
+        self._trims: list[Trim] = []
 
     def known(self, event: Event) -> Message | None:
         """The message that has this event's offset already."""
@@ -93,8 +113,9 @@ class Stored:
         return Standing(
             client in self._follow or any(session.reason != "new" for session in sessions),
             sessions,
-            tuple(connection for connection in mine if connection.server_up and not connection.client_over),
+            tuple(connection for connection in mine if connection.open),
             tuple(self._erased),
+            tuple(trim for trim in self._trims if client not in trim.here),
         )
 
     # -- what each kind means -------------------------------------------------------------------------------------------------------
@@ -143,6 +164,9 @@ class Stored:
         if event.node == SERVER and event.event == "new database":
             self._erased.append(event.seq)
             self._at.clear()
+        elif event.node == SERVER and event.event == "trim":
+            here = frozenset(connection.client for connection in self._pairing.connections.values() if connection.open)
+            self._trims.append(Trim(event.seq, event.offset, len(self._erased), here))
 
     def _halted(self, event: Event) -> None:
         self.halted[event.node] = self._pairing.receptions[event.node, event.message]

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.looks import ARROWS, LANE, MARKS, OTHER, PALE, PAPER, PURPLE, TEXT, VERMILLION, Style
-from realtime_lab.history.space_time import Arrow, Barrier, Lane, Layout, Mark
+from realtime_lab.history.lanes import LOG
+from realtime_lab.history.looks import ARROWS, LANE, MARKS, OTHER, PALE, PAPER, PURPLE, TEXT, VERMILLION, Style, line_end
+from realtime_lab.history.plan import Arrow, Barrier, Lane, Layout, Mark
 from realtime_lab.history.words import Place, Words, width
 
 STEP, ROW = 40, 13
 """Pixels: one step to the right, one row of labels."""
+BOX = 8
+"""Pixels: half as high as an event in the log."""
 TOP, BOTTOM, LEGEND = 46, 44, 26
 NOTE = "steps, not seconds →"
 FULL = 5
@@ -30,7 +33,7 @@ class _Picture:
         self.layout = layout
         self.rows = layout.rows
         self.left = 30 + max((width(lane.name) for lane in layout.lanes), default=40)
-        self.gap = 60 if len(layout.lanes) <= 3 else 80
+        self.gap = 60 if len(layout.lanes) <= 3 + (LOG in self.rows) else 80
         """Pixels from lane to lane. A lane that others look past has words beside it and needs more room."""
         words = [style.word for style in self.styles().values()] + [NOTE] * bool(layout.left_out)  # as wide as what was left out
         self.spare = len(words) > FULL
@@ -38,21 +41,21 @@ class _Picture:
         legend = sum(width(word) + 56 for word in words + [NOTE] * (not self.spare))
         self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
         self.begin = -12 if layout.left_out else 8
-        self.height = TOP + self.gap * max(len(layout.lanes) - 1, 0) + BOTTOM + LEGEND
+        self.height = TOP + self.gap * max(self.rows.values(), default=0) + BOTTOM + LEGEND
         self.taken = Words((-9, 1, self.plot - 1, self.height - LEGEND))
 
     def lines(self) -> Iterator[str]:
         wide, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{wide:g}" height="{self.height}" '
-            f'viewBox="0 0 {wide:g} {self.height}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{wide:g}" height="{self.height:g}" '
+            f'viewBox="0 0 {wide:g} {self.height:g}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
         )
         yield f"<title>{summary}</title>"
         yield f'<rect width="100%" height="100%" rx="6" style="fill:{PAPER}"/>'
         for lane in self.layout.lanes:
             yield self.name(lane)
         # an <svg> inside an <svg> clips: what began before the window ends at its left edge
-        yield f'<svg x="{self.left - 12:g}" width="{self.plot + 12:g}" height="{self.height - LEGEND}" style="overflow:hidden">'
+        yield f'<svg x="{self.left - 12:g}" width="{self.plot + 12:g}" height="{self.height - LEGEND:g}" style="overflow:hidden">'
         yield '<g transform="translate(12)" stroke-linecap="butt" stroke-linejoin="round">'
         for lane in self.layout.lanes:
             yield from self.lane(lane)
@@ -90,7 +93,7 @@ class _Picture:
     # -- what is drawn --------------------------------------------------------------------------------------------------------------
 
     def name(self, lane: Lane) -> str:
-        y, weight = self.y(lane.name), 700 if lane.name == SERVER else 500
+        y, weight = self.y(lane.name), 700 if lane.name in (SERVER, LOG) else 500
         note = f'<tspan x="{self.left - 20:g}" dy="13" font-size="10" font-weight="400">link only</tspan>' if lane.note == "wire" else ""
         name = escape(lane.name or "somebody")
         return (
@@ -99,6 +102,9 @@ class _Picture:
 
     def lane(self, lane: Lane) -> Iterator[str]:
         y, end = self.y(lane.name), self.plot - 16
+        if lane.name == LOG:
+            yield f'<path d="M{self.begin} {y:g}H{end:g}" stroke-width="{2 * BOX}" opacity="0.15" style="stroke:{PALE}"/>'
+            return
         if lane.name == SERVER:
             for start, stop in lane.online or [(-1.0, float(self.layout.steps))]:
                 left = max(self.x(start), self.begin) if start > 0 else self.begin
@@ -128,29 +134,46 @@ class _Picture:
             f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8"><title>{escape(arrow.sentence)}</title>'
             + (f'<path d="M{x1:g} {y1:g}L{x2:.1f} {y2:.1f}" stroke-dasharray="{style.dash}"/>' if arrow.reach else "")
             + (f'<circle cx="{x1:g}" cy="{y1:g}" r="2.2" stroke="none"/>' if arrow.reach else "")
-            + _end(style.end, x2 - x1, y2 - y1, x2, y2)
+            + line_end(style.end, x2 - x1, y2 - y1, x2, y2)
             + "</g>"
         )
 
+    def box(self, mark: Mark) -> str:
+        """An event in the log, with a stroke down from the server."""
+        half, up = self.half(mark), self.y(SERVER) - self.y(LOG)
+        outline = f'x="-{half:g}" y="-{BOX}" width="{2 * half:g}" height="{2 * BOX}" rx="2" stroke-width="1.5"'
+        return (
+            f'<g transform="translate({self.x(mark.step):g} {self.y(LOG):g})"><title>{escape(_sentence(mark))}</title>'
+            f'<path d="M0 {up:g}V-{BOX}" stroke-width="1.5" style="stroke:{PALE}"/>'
+            f'<rect {outline} style="fill:{PAPER};stroke:{PALE}"/></g>'
+        )
+
+    def half(self, mark: Mark) -> float:
+        """Half as wide as an event in the log."""
+        return max(width(mark.word) / 2 + 4, BOX)
+
     def mark(self, mark: Mark) -> str:
+        if mark.style == "stored":
+            return self.box(mark)
         shape, colour = MARKS.get(mark.style, OTHER)
         y = self.link(mark.lane) if mark.on_link else self.y(mark.lane)
-        about = f"{mark.labels} " if mark.labels else ""
-        sentence = f"{mark.lane}: {about}{mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
         if "var(" in colour:
             shape = shape.replace('fill="{}"', f'style="fill:{colour}"').replace('stroke="{}"', f'style="stroke:{colour}"')
-        return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(sentence)}</title>{shape.format(colour)}</g>'
+        return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(_sentence(mark))}</title>{shape.format(colour)}</g>'
 
     # -- words ----------------------------------------------------------------------------------------------------------------------
 
     def words(self) -> Iterator[str]:
         self.symbols()
+        for mark in self.layout.marks:
+            if mark.style == "stored":
+                yield self.word(mark.word, [Place(self.x(mark.step), self.y(LOG) + 4)])
         for arrow in self.layout.arrows:
             if arrow.style != "ack":
-                yield self.word(arrow.label, self.beside_arrow(arrow), bold=arrow.style not in ("arrived", "skip"))
+                yield self.word(arrow.label, self.beside_arrow(arrow), bold=arrow.style not in ("arrived", "replayed", "skip"))
         yield from self.refusals()
         for mark in sorted(self.layout.marks, key=lambda mark: mark.on_link):
-            if mark.step > 0 or mark.style != "connected" or self.layout.left_out:
+            if mark.style != "stored" and (mark.step > 0 or mark.style != "connected" or self.layout.left_out):
                 places = self.beside_link(mark) if mark.on_link else self.beside_lane(mark.lane, self.x(mark.step))
                 yield self.word(f"{_range(mark.labels)} {mark.word}".strip(), places, lines=mark.on_link)
 
@@ -167,18 +190,19 @@ class _Picture:
         for arrow in self.layout.arrows:
             x1, y1, x2, y2 = self.ends(arrow)
             self.taken.line(x1, y1, x2, y2)
-            if arrow.style not in ("arrived", "again", "skip", "ack"):
+            if arrow.style not in ("arrived", "replayed", "again", "skip", "ack"):
                 self.taken.symbol(x2, y2, 5)
 
     def beside_arrow(self, arrow: Arrow) -> Iterator[Place]:
         """At the client's end, or beside the point where it stopped on the way to a client, or where it comes into the window."""
         x1, y1, x2, y2 = self.ends(arrow)
-        if arrow.sender != SERVER and x1 < 0 < x2:
+        upstream = arrow.sender not in (SERVER, LOG)
+        if upstream and x1 < 0 < x2:
             y = y1 + (y2 - y1) * -x1 / (x2 - x1)
             yield from (Place(-9, y + off, "start") for off in (-4, 13))
-        elif arrow.sender != SERVER:
+        elif upstream:
             yield from self.beside_lane(arrow.sender, x1)
-        elif arrow.style == "arrived":
+        elif arrow.reach == 1:
             yield from self.beside_lane(arrow.receiver, x2)
         else:
             yield from (Place(x2 + 8, y2 + 4, "start"), Place(x2 - 8, y2 + 4, "end"))
@@ -186,8 +210,8 @@ class _Picture:
 
     def beside_lane(self, lane: str, x: float) -> Iterator[Place]:
         """Outside, away from the server; the server's own words stand below it, or above."""
-        rows = 3 if self.rows[lane] in (0, len(self.rows) - 1) else 2
-        sides = (1, -1) if lane == SERVER else (self.outward(lane),)
+        rows = 3 if self.rows[lane] in (0, max(self.rows.values())) else 2
+        sides = (1, -1) if lane in (SERVER, LOG) else (self.outward(lane),)
         for side in sides:
             yield from (Place(x, self.y(lane) + side * (8 + ROW * row) + 9 * (side > 0)) for row in range(rows))
 
@@ -224,7 +248,7 @@ class _Picture:
             yield f'<g style="stroke:{style.colour};fill:{style.colour}" stroke-width="1.8">'
             if style.end != "diamond":
                 yield f'<path d="M{x:g} {y}h24" stroke-dasharray="{style.dash}"/>'
-            yield _end(style.end, 24, 0, x + 24, y) + "</g>"
+            yield line_end(style.end, 24, 0, x + 24, y) + "</g>"
             yield _text(Place(x + 34, y + 4, "start"), style.word, TEXT)
             x += width(style.word) + 56
         if self.spare:
@@ -233,26 +257,10 @@ class _Picture:
         yield _text(Place(self.left + self.plot - 14, y + 4, "end"), note, PALE)
 
 
-def _end(end: str, dx: float, dy: float, x: float, y: float) -> str:
-    """What stands at the end of a line that goes in direction (dx, dy)."""
-    if end == "double":
-        return _end("head", dx, dy, x, y) + _end("head", dx, dy, x - 7 * dx / _length(dx, dy), y - 7 * dy / _length(dx, dy))
-    if end.endswith("head"):
-        size = (5 if end == "small head" else 8) / _length(dx, dy)
-        ux, uy = dx * size, dy * size
-        points = (x, y), (x - ux - uy * 0.45, y - uy + ux * 0.45), (x - ux + uy * 0.45, y - uy - ux * 0.45)
-        return '<path d="M' + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) + 'z" stroke="none"/>'
-    if end == "ring":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" stroke-width="2" style="fill:{PAPER}"/>'
-    if end == "cross":
-        return f'<path d="M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9" stroke-width="2.4"/>'
-    if end == "bars":
-        return f'<path d="M{x - 2.5:.1f} {y - 4.5:.1f}v9m5 0v-9" stroke-width="2"/>'
-    return f'<path d="M{x:.1f} {y - 5.5:.1f}l5.5 5.5l-5.5 5.5l-5.5 -5.5z" style="fill:{PAPER}"/>' if end == "diamond" else ""
-
-
-def _length(dx: float, dy: float) -> float:
-    return (dx * dx + dy * dy) ** 0.5 or 1
+def _sentence(mark: Mark) -> str:
+    """For a tooltip."""
+    about = f"{mark.labels} " if mark.labels else ""
+    return f"{mark.lane}: {about}{mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
 
 
 def _range(labels: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.space_time import FATES, Arrow, Layout, Mark
+from realtime_lab.history.lanes import LOG
+from realtime_lab.history.plan import FATES, Arrow, Layout, Mark
 
 SAID = ("again", "twice", "repeat", "skip", "lost ack")
 """Styles that are said in the words of FATES; of the others the style is the word."""
@@ -26,6 +27,17 @@ class _Line:
         return f"{self.hop}  {_labels(self.arrows)}  {self.fate}{order}"
 
 
+@dataclass
+class _Stored:
+    """What went into the log, one after the other."""
+
+    hop: str
+    marks: list[Mark]
+
+    def __str__(self) -> str:
+        return f"{self.hop}  {' '.join(mark.labels for mark in self.marks)}  stored as {' '.join(mark.word for mark in self.marks)}"
+
+
 def text(layout: Layout) -> str:
     """The picture in words: who sent what to whom, what became of it, and what happened to the connections in between.
 
@@ -33,14 +45,22 @@ def text(layout: Layout) -> str:
     """
     width = max((len(name) for name in layout.rows), default=0)
     both: list[Mark | Arrow] = [*layout.marks, *(arrow for arrow in layout.arrows if arrow.style != "ack")]
-    lines: list[_Line | Mark] = []
+    lines: list[_Line | _Stored | Mark] = []
     open_lines: dict[str, dict[str, _Line]] = defaultdict(dict)
+    stored: _Stored | None = None
     for thing in sorted(both, key=_when):
+        if isinstance(thing, Mark) and thing.style == "stored":
+            if stored is None:
+                stored = _Stored(f"{SERVER:>{width}} -> {LOG:<{width}}", [])
+                lines.append(stored)
+            stored.marks.append(thing)
+            continue
         if isinstance(thing, Mark):
+            stored = None if thing.lane in (SERVER, LOG) else stored
             open_lines.pop(thing.lane, None)
             lines.append(thing)
             continue
-        client = thing.receiver if thing.sender == SERVER else thing.sender
+        client = thing.receiver if thing.sender in (SERVER, LOG) else thing.sender
         hop = f"{thing.sender:>{width}} -> {thing.receiver:<{width}}"
         said = FATES[thing.style] if thing.style in SAID else thing.style
         fate = f"{said}: {thing.reason}" if thing.reason else said
@@ -53,7 +73,7 @@ def text(layout: Layout) -> str:
     return "\n".join([layout.summary, *left_out, *_folded(lines)])
 
 
-def _folded(lines: Iterable[_Line | Mark]) -> Iterator[str]:
+def _folded(lines: Iterable[_Line | _Stored | Mark]) -> Iterator[str]:
     """Marks that say the same one after the other make one line."""
     for key, group in groupby(lines, _said):
         marks = [line for line in group if isinstance(line, Mark)]
@@ -66,8 +86,8 @@ def _folded(lines: Iterable[_Line | Mark]) -> Iterator[str]:
             yield f"-- {', '.join(dict.fromkeys(mark.lane for mark in marks))}: {labels}{marks[0].sentence} --"
 
 
-def _said(line: _Line | Mark) -> object:
-    if isinstance(line, _Line):
+def _said(line: _Line | _Stored | Mark) -> object:
+    if not isinstance(line, Mark):
         return line
     return line.style, line.lane if line.style == "done" or line.labels else "", "" if line.style == "done" else line.sentence
 

@@ -111,7 +111,7 @@ class Replays(Retries):
     def trim(self, before: int) -> None:
         self.rows = [row for row in self.rows if row.offset >= before]
         self.trimmed = max(self.trimmed, before - 1)
-        self.journal.record("server", "fault", event="trim", reason=f"await lab.trim({before})")
+        self.journal.record("server", "fault", event="trim", offset=before - 1, reason=f"await lab.trim({before})")
 
     def new_database(self) -> None:
         self.rows, self.head, self.trimmed, self.era = [], 0, 0, self.era + 1
@@ -192,19 +192,78 @@ def missed(*, more: int = 0) -> Replays:
     return story
 
 
-def cut_at_three() -> Replays:
-    """Bob's link is cut at the very packet that brings #3; he comes back and is sent #3 again, and what he had not come to."""
+def cut_at_three(*, handed: int = 4) -> Replays:
+    """Bob's link is cut at the very packet that brings #3; he comes back and is sent #3 again, and what he had not come to.
+
+    Up to `handed` had been handed to his connection.
+    """
     story = Replays("alice", "bob", relay=False)
     story.fault("bob", "armed", ON_LINK.format(3))
-    for _ in range(4):
+    for number in range(1, 5):
+        if number == handed + 1:
+            story.cut("bob", ON_LINK.format(3))
+            story.both_notice("bob")
         story.publish()
         story.carry("alice", "downstream")
-        if story.head < 3:
+        if number < 3:
             story.carry("bob", "downstream")
+    if handed == 4:
+        story.cut("bob", ON_LINK.format(3))
+        story.both_notice("bob")
+    story.come_back("bob")
+    story.settle()
+    return story
+
+
+def cut_in_replay(*, handed: int = 3) -> Replays:
+    """Bob's replay is cut at #3: #2 came, and of the rest `handed` had been handed over. Then he gets the rest."""
+    story = Replays("alice", "bob", relay=False)
+    story.publish()
+    story.settle()
+    story.break_and_notice("bob")
+    for _ in range(4):
+        story.publish()
+    story.settle()
+    story.fault("bob", "armed", ON_LINK.format(3))
+    story.restore("bob")
+    sid = story.connect("bob", replay=False)
+    for row in story.rows[1 : 2 + handed]:
+        story.send_stored(sid, row)
+    story.carry("bob", "downstream", 2)
     story.cut("bob", ON_LINK.format(3))
     story.both_notice("bob")
     story.come_back("bob")
     story.settle()
+    return story
+
+
+def trimmed_while_sending() -> Replays:
+    """Retention overtakes a cursor: bob is connected, and told that there is a hole."""
+    story = Replays("alice", "bob", relay=False)
+    story.publish()
+    story.settle()
+    for _ in range(3):
+        story.store()
+    story.trim(4)
+    story.pump()
+    story.settle()
+    return story
+
+
+def two_come_back() -> Replays:
+    """Bob and carol miss different ones, and come back at different times."""
+    story = Replays("alice", "bob", "carol")
+    story.emit("alice")
+    story.settle()
+    for name in ("bob", "carol"):
+        story.break_and_notice(name)
+        story.emit("alice")
+        story.settle()
+    for name in ("bob", "carol"):
+        story.come_back(name)
+        story.settle()
+        story.emit("bob")
+        story.settle()
     return story
 
 
@@ -371,7 +430,10 @@ REPLAYS = {
     "missed": missed,
     "missed and more": lambda: missed(more=2),
     "cut at three": cut_at_three,
+    "cut in replay": cut_in_replay,
     "truncated": truncated,
+    "trimmed while sending": trimmed_while_sending,
+    "two come back": two_come_back,
     "new database": new_database,
     "no offset yet": no_offset_yet,
     "without replay": without_replay,

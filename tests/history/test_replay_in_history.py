@@ -256,15 +256,33 @@ def test_each_loss_says_why() -> None:
         assert down(lost(), "alice").lost == ()
 
 
-def test_what_was_thrown_away_is_lost_at_once_and_what_was_trimmed_when_that_is_told() -> None:
+def test_what_was_trimmed_or_thrown_away_is_lost_at_once_for_who_is_away() -> None:
     events = truncated().events
-    told = next(each.seq for each in events if each.kind == "session" and each.reason == "truncated")
-    assert verdict(events[:told]).leg("server", "bob").in_flight == ("#2", "#3", "#4", "#5")
-    assert verdict(events[: told + 1]).leg("server", "bob").in_flight == ("#4", "#5")
+    trim = next(each.seq for each in events if each.event == "trim")
+    assert verdict(events[:trim]).leg("server", "bob").in_flight == ("#2", "#3", "#4", "#5")
+    assert verdict(events[: trim + 1]).leg("server", "bob").lost == down(truncated()).lost
     events = new_database().events
     thrown = next(each.seq for each in events if each.event == "new database")
     assert verdict(events[:thrown]).leg("server", "bob").in_flight == ("#2", "#3")
     assert verdict(events[: thrown + 1]).leg("server", "bob").lost == down(new_database()).lost
+
+
+def test_what_retention_removed_is_lost_when_that_is_told() -> None:
+    events = [each for each in truncated().events if each.event != "trim"]
+    told = next(each.seq for each in events if each.kind == "session" and each.reason == "truncated")
+    before, after = (verdict([each for each in events if each.seq < end]).leg("server", "bob") for end in (told, told + 1))
+    assert (before.in_flight, before.lost) == (("#2", "#3", "#4", "#5"), ())
+    assert (after.in_flight, after.lost) == (("#4", "#5"), down(truncated()).lost)
+
+
+def test_what_is_trimmed_while_it_is_on_its_way_is_not_lost() -> None:
+    story = Replays("bob", relay=False)
+    story.settle()
+    story.publish()
+    story.trim(2)
+    assert (down(story).in_flight, down(story).lost) == (("#1",), ())
+    story.settle()
+    assert down(story).received == ("#1",)
 
 
 def test_a_client_that_is_ahead_of_the_log_has_lost_what_it_had_not_got() -> None:
