@@ -89,8 +89,8 @@ class Receiving:
 
     async def _plain(self, connection: Connection, index: int, event: str, arguments: tuple[Any, ...]) -> Any:
         number = self._next_reception()
-        text = brief(arguments[0] if arguments else None)
-        self._observe("received", message=number, sid=connection.sid, index=index, event=event, text=text)
+        place = {"sid": connection.sid, "index": index, "offset": offset_of(arguments) or -1}
+        self._observe("received", message=number, event=event, text=brief(arguments[0] if arguments else None), **place)
         task = asyncio.current_task()
         self._running.add(task)
         try:

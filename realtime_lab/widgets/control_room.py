@@ -98,7 +98,7 @@ class ControlRoom:
         self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
         judged = score(verdict(self._journeys))
         table = log_table(self._log, self._lab.participants) if self._lab.stores else ""
-        self._score.value = f'<div style="display:flex;flex-wrap:wrap;gap:6px 48px"><div>{judged}</div><div>{table}</div></div>'
+        self._score.value = f'<div style="display:flex;gap:0 40px"><div style="min-width:0">{judged}</div><div>{table}</div></div>'
 
     def _paint_rows(self) -> None:
         for name in (SERVER, *self._lab.links):

@@ -46,8 +46,9 @@ def log_table(log: LogTable, clients: Iterable[str]) -> str:
     older = len(log.rows) - len(newest)
     notes = [f"{older} older"] * bool(older) + [f"everything up to {log.trimmed} was trimmed"] * bool(log.trimmed)
     caption = f"the log{': ' if notes or not log.rows else ''}{', '.join(notes) or ('' if log.rows else 'empty')}"
+    style = "text-align:left;caption-side:top;white-space:nowrap;padding:0 12px"
     return (
-        f'<table style="line-height:18px"><caption style="text-align:left;caption-side:top">{caption}</caption>'
+        f'<table style="line-height:18px"><caption style="{style}">{caption}</caption>'
         f'<tr><th style="padding:0 12px;font-weight:500">offset</th><th style="padding:0 12px;font-weight:500;text-align:left">data</th>'
         f"{head}</tr>{rows}</table>"
     )

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import re
 import time
 
 import ipywidgets
@@ -259,3 +260,83 @@ def test_a_painter_paints_ten_times_a_second_at_most_and_never_misses_the_last_n
     assert not painter._thread.is_alive()
     assert painted[-1][1] == 500
     assert min(after - before for (before, _), (after, _) in itertools.pairwise(painted)) > 0.09
+
+
+def in_a_room_with_a_log(work, **options):
+    async def main():
+        async with Lab.start(log=True) as lab:
+            await lab.join("alice")
+            await lab.join("bob", replay=True, **options)
+            room = Room(control_room(lab))
+            await room.until(lambda: len(room.head.children) == 3)
+            await work(lab, room)
+
+    asyncio.run(main())
+
+
+def holders(room):
+    """The table of the log: offset -> who has it, in words."""
+    rows = re.findall(r"<tr><td[^>]*>(\d+)</td><td[^>]*>([^<]*)</td>(.*?)</tr>", room.score.value)
+    return {int(offset): re.findall(r'title="([^"]*)"', cells) for offset, _, cells in rows}
+
+
+def test_the_buttons_of_a_log_say_their_lines_and_the_table_says_who_has_what():
+    async def work(lab, room):
+        assert room.labels("server") == ["Publish", "Publish 5", "Trim", "New database", "Crash", "Restart"]
+        room.press("server", "Publish")
+        await room.until(lambda: "await lab.publish(&quot;chat message&quot;, 1)" in room.said.value)
+        await room.until(lambda: holders(room) == {1: ["handled", "handled"]})
+        room.press("bob", "Cut")
+        await lab.settle()
+        room.press("server", "Publish 5")
+        await room.until(lambda: holders(room).get(6) == ["handled", "not yet"] and len(holders(room)) == 6)
+        room.press("server", "Trim")
+        await room.until(lambda: "await lab.trim(7)" in room.said.value and "everything up to 6 was trimmed" in room.score.value)
+        room.press("bob", "Restore")
+        await room.until(lambda: room.outbox("bob").count("offset 6 (truncated)"))
+        room.press("server", "New database")
+        await room.until(lambda: "await lab.new_database()" in room.said.value)
+        await room.until(lambda: any(event.event == "restart" for event in lab.journal))
+        await lab.settle()
+        room.press("server", "Publish")
+        await room.until(lambda: holders(room) == {1: ["handled", "handled"]} and "offset 1 (epoch-changed)" in room.outbox("bob"))
+
+    in_a_room_with_a_log(work)
+
+
+def test_the_server_publishes_every_second_until_the_button_is_pressed_again():
+    async def work(lab, room):
+        every = next(child for child in room.row("server").children if getattr(child, "description", "") == "Every second")
+        every.value = True
+        await room.until(lambda: "lab.publish_every(1.0)" in room.said.value and holders(room))
+        every.value = False
+        await room.until(lambda: "lab.publish_every(None)" in room.said.value)
+
+    in_a_room_with_a_log(work)
+
+
+def test_a_halted_client_says_so_and_its_buttons_let_it_go_on():
+    async def work(lab, room):
+        bob = lab.participants["bob"]
+        bad = [1, 2]
+
+        @bob.on("chat message")
+        def fragile(data):
+            if data in bad:
+                raise ValueError("what is this?")
+
+        buttons = next(row for row in room.head.children if "<b>bob</b>" in row.children[0].children[0].value).children[1].children[1:]
+        assert [button.description for button in buttons] == ["Resume", "Skip"]
+        await room.until(lambda: [button.layout.display for button in buttons] == ["none", "none"])
+        await lab.publish("chat message", 1)
+        await lab.publish("chat message", 2)
+        await room.until(lambda: "halted at 1" in room.outbox("bob") and "client.skip(1)" in room.said.value)
+        assert [button.layout.display for button in buttons] == ["", ""]
+        buttons[1].click()
+        await room.until(lambda: "bob.skip(1)" in room.said.value and "halted at 2" in room.outbox("bob"))
+        bad.clear()
+        buttons[0].click()
+        await room.until(lambda: "bob.resume()" in room.said.value and "offset 2" in room.outbox("bob"))
+        await room.until(lambda: [button.layout.display for button in buttons] == ["none", "none"])
+
+    in_a_room_with_a_log(work)
