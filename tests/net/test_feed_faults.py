@@ -1,0 +1,119 @@
+"""What a server does for its connections when its database fails, and what is left of it when they end."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_lab.errors import StoreFailed
+from realtime_lab.net.client import Client
+from tests.net.harness import Stack, offline, until
+from tests.net.replaying import (
+    AT_MOST,
+    CLIENT_TASKS,
+    Blocked,
+    caught_up,
+    crashed,
+    log_of,
+    missed,
+    publish,
+    replaying,
+    reported,
+    running,
+    sent_to,
+)
+
+FEED = "Feed._run"
+
+
+@asynccontextmanager
+async def foreign(it: Stack) -> AsyncIterator[sqlite3.Connection]:
+    """Somebody else's connection to the log's database."""
+    with closing(sqlite3.connect(log_of(it).path, isolation_level=None)) as connection:
+        yield connection
+
+
+# -- a database that fails --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_log_that_cannot_be_read_for_a_while_is_reported_and_then_nothing_is_missing(tmp_path: Path) -> None:
+    """Somebody drops an index that reading needs and writing does not: once while a client is live, once while it comes back."""
+    async with replaying(tmp_path) as it, foreign(it) as database:
+        errors = reported()
+        client = await it.connected(replay=True)
+        ((index,),) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'log_events_room'")
+        for n in (1, 2):
+            if n == 2:
+                await offline(it, client)
+            database.execute("DROP INDEX log_events_room")
+            await publish(it, 2 * n - 1, 2 * n)
+            it.link.restore()
+            await until(lambda: len(errors) >= n)  # noqa: B023  # awaited in the same round
+            assert (client.offset, it.at_client) == (2 * n - 2, list(range(1, 2 * n - 1)))
+            database.execute(index)
+            await caught_up(it, client)
+        assert it.at_client == [1, 2, 3, 4]
+        assert {type(error) for error in errors} == {StoreFailed}
+        assert all("cannot be read: no such index" in str(error) for error in errors)
+
+
+async def test_a_damaged_event_is_reported_and_nothing_is_skipped_over_it(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it, foreign(it) as database:
+        errors = reported()
+        client = await it.connected(replay=True)
+        await offline(it, client)
+        await publish(it, 1, 2, 3)
+        database.execute("UPDATE log_events SET body = '{' WHERE offset = 2")
+        it.link.restore()
+        await until(lambda: it.at_client == [1] and errors)
+        assert "the stored event 2 is damaged" in str(errors[0])
+        assert (client.connected, client.offset, running(FEED)) == (True, 1, 1)
+        database.execute("UPDATE log_events SET body = '2' WHERE offset = 2")
+        await missed(it, client, 4)
+        await caught_up(it, client)
+        assert it.at_client == [1, 2, 3, 4]
+
+
+# -- its end ----------------------------------------------------------------------------------------------------------------------------
+
+
+ENDS: dict[str, Callable[[Stack, Client], Any]] = {
+    "the client closes": lambda it, client: client.close(),
+    "the client is gone": lambda it, client: client.abort(),
+    "the server disconnects it": lambda it, client: it.server.disconnect(client.sid),
+    "a cut": offline,
+    "a crash": lambda it, client: crashed(it),
+    "the server closes": lambda it, client: it.server.close(),
+}
+STATES = ("live", "waits for the client", "replaying", "cannot read")
+CASES = [(state, end, "websocket") for state in STATES for end in ENDS] + [("replaying", "a cut", "polling")]
+
+
+@pytest.mark.parametrize(("state", "end", "transport"), CASES)
+async def test_a_feed_ends_with_its_connection(tmp_path: Path, state: str, end: str, transport: str) -> None:
+    async with replaying(tmp_path, ping_interval=1, ping_timeout=1) as it, foreign(it) as database:
+        errors = reported()
+        client = await it.connected(replay=True, transports=[transport])
+        blocked = Blocked(client) if state == "waits for the client" else None
+        if state == "cannot read":
+            database.execute("DROP INDEX log_events_room")
+        if state != "live":
+            await publish(it, *range(500))
+        reached: dict[str, Callable[[], object]] = {
+            "live": lambda: it.server.idle,
+            "waits for the client": lambda: len(sent_to(it, client.sid)) == AT_MOST,
+            "replaying": lambda: len(it.at_client) > 20,
+            "cannot read": lambda: errors,
+        }
+        await until(reached[state])
+        assert (running(FEED), it.server.sids) == (1, (client.sid,))
+        await ENDS[end](it, client)
+        await until(lambda: not running(FEED))
+        if blocked:
+            blocked.go.set()
+        await client.close()
+        await until(lambda: not running(*CLIENT_TASKS))
+        assert {type(error) for error in errors} == ({StoreFailed} if state == "cannot read" else set())

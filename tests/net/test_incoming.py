@@ -1,0 +1,266 @@
+"""Stored events at a client: one at a time, in order, and the offset moves only when the handler has returned."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_lab.errors import RealtimeLabError, UnknownFault
+from realtime_lab.net.client import Client
+from tests.net.harness import CHAT, RETRIES, Stack, rounds, until
+from tests.net.replaying import CLIENT_TASKS, caught_up, missed, publish, replaying, reported, running
+
+QUICK: dict[str, Any] = {"replay": True, "retry_delay": 0.0}
+
+
+class Gate:
+    """A handler that waits at each event until the test lets it pass, and notes what it sees."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.began: list[Any] = []
+        self.ended: list[Any] = []
+        self.offsets: list[int | None] = []
+        self._open = asyncio.Semaphore(0)
+        client.on(CHAT)(self.handle)
+
+    async def handle(self, data: Any) -> None:
+        self.began.append(data)
+        self.offsets.append(self.client.offset)
+        await self._open.acquire()
+        self.offsets.append(self.client.offset)
+        self.ended.append(data)
+
+    def let(self, count: int = 1) -> None:
+        for _ in range(count):
+            self._open.release()
+
+
+class Fragile:
+    """A handler that raises for some events."""
+
+    def __init__(self, client: Client, *bad: Any) -> None:
+        self.bad = set(bad)
+        self.calls: list[Any] = []
+        client.on(CHAT)(self.handle)
+
+    def handle(self, data: Any) -> None:
+        self.calls.append(data)
+        if data in self.bad:
+            raise ValueError(f"no {data}")
+
+
+async def ready(it: Stack, **options: Any) -> Client:
+    return await it.connected(**{**QUICK, **options})
+
+
+# -- one at a time ----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_handlers_run_one_after_the_other_and_the_offset_moves_when_one_has_returned(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it)
+        gate = Gate(client)
+        await publish(it, 1, 2, 3)
+        for n in (1, 2, 3):
+            await until(lambda: len(gate.began) == n)  # noqa: B023  # awaited in the same round
+            await it.server.emit("other", n)  # it comes after what is waiting, and is not held up
+            await until(lambda: len(it.of("received", event="other")) == n)  # noqa: B023
+            assert (gate.began, gate.ended, client.offset, client.idle) == (list(range(1, n + 1)), list(range(1, n)), n - 1, False)
+            gate.let()
+        await caught_up(it, client)
+        assert (client.offset, gate.ended, gate.offsets) == (3, [1, 2, 3], [0, 0, 1, 1, 2, 2])
+
+
+async def test_a_handler_that_outlives_its_connection_ends_once_and_its_event_is_not_repeated(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it)
+        gate = Gate(client)
+        await publish(it, 1, 2)
+        await until(lambda: gate.began == [1])
+        await missed(it, client, 3)
+        await until(lambda: client.connected and len(it.of("sent", "server")) == 5)
+        gate.let(3)
+        await caught_up(it, client)
+        assert gate.began == [1, 2, 3]
+        assert [(event.offset, event.reason) for event in it.of("discarded")] == [(1, "repeat")]
+
+
+async def test_a_handler_emits_and_hears_its_own_echo_after_it_has_returned(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it, **RETRIES)
+
+        @it.server.on("echo")
+        async def echo(sid: str, n: int, tx: Any) -> None:
+            await tx.append(CHAT, n)
+
+        @client.on(CHAT)
+        async def count(n: int) -> None:
+            if n < 5:
+                assert (await client.emit("echo", n + 1)).outcome == "acked"
+            it.at_client.append(n)
+
+        await publish(it, 1)
+        await until(lambda: client.offset == 5)
+        await caught_up(it, client)
+        assert it.at_client == [1, 2, 3, 4, 5]
+
+
+async def test_what_nobody_handles_is_passed_over(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it)
+        await it.server.publish("unheard", 1)
+        await publish(it, 2)
+        await caught_up(it, client)
+        assert (client.offset, it.at_client) == (2, [2])
+
+
+# -- handlers that raise ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_after_four_failures_the_client_halts_visibly_until_it_is_told_to_go_on(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await ready(it)
+        handler = Fragile(client, 2)
+        await publish(it, 1, 2, 3, 4)
+        await until(lambda: client.halted == 2)
+        assert (handler.calls, client.offset, client.idle) == ([1, 2, 2, 2, 2], 1, True)
+        assert [type(error) for error in errors] == [ValueError] * 4 + [RealtimeLabError]
+        assert "halted at 'chat message', offset 2 (ValueError: no 2): client.resume() tries again, client.skip(2)" in str(errors[-1])
+        number = it.of("received", offset=2)[0].message
+        assert [event.kind for event in it.of("failed")] == ["failed"] * 4 == [event.kind for event in it.of("failed", message=number)]
+        assert [event.reason for event in it.of("halted", message=number, offset=2)] == ["ValueError: no 2"]
+
+        client.resume()
+        await until(lambda: len(handler.calls) == 9 and client.halted == 2)
+        for wrong, hint in ((1, "it halted at 2"), (3, "it halted at 2"), (None, "it halted at 2")):
+            with pytest.raises(UnknownFault, match=hint):
+                client.skip(wrong)
+        assert client.halted == 2
+        handler.bad.clear()
+        client.resume()
+        await caught_up(it, client)
+        assert handler.calls == [1, *[2] * 9, 3, 4]
+        assert (len(it.of("resumed")), it.of("skipped"), client.halted) == (2, [], None)
+        client.resume()  # it is not halted: nothing happens
+        with pytest.raises(UnknownFault, match=r"skip\(2\): it is not halted"):
+            client.skip(2)
+
+
+async def test_a_handler_that_succeeds_in_the_end_is_called_no_more(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await ready(it)
+        calls: list[int] = []
+
+        @client.on(CHAT)
+        async def fourth_time_lucky(n: int) -> None:
+            calls.append(n)
+            if calls.count(n) < 4:
+                raise OSError(n)
+
+        await publish(it, 1, 2)
+        await caught_up(it, client)
+        assert (calls, client.offset, len(errors), it.of("halted")) == ([1] * 4 + [2] * 4, 2, 6, [])
+
+
+@pytest.mark.parametrize("how", ["skip", "on_error"])
+async def test_the_application_may_go_on_without_an_event(tmp_path: Path, how: str) -> None:
+    async with replaying(tmp_path) as it:
+        reported()
+        client = await ready(it, on_error="halt" if how == "skip" else "skip", store=tmp_path / "alice.db")
+        handler = Fragile(client, 2)
+        await publish(it, 1, 2, 3)
+        if how == "skip":
+            await until(lambda: client.halted)
+            client.skip(2)
+        await caught_up(it, client)
+        assert (handler.calls, client.offset, client.halted) == ([1, 2, 2, 2, 2, 3], 3, None)
+        reason = "client.skip()" if how == "skip" else "ValueError: no 2"
+        assert [(event.offset, event.reason) for event in it.of("skipped")] == [(2, reason)]
+        assert len(it.of("halted")) == (how == "skip")
+        await client.close()
+        again = await ready(it, store=tmp_path / "alice.db")
+        await caught_up(it, again)
+        assert it.at_client == []
+
+
+async def test_what_halts_stays_halted_over_breaks_and_nothing_is_lost_behind_it(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        reported()
+        client = await ready(it)
+        handler = Fragile(client, 1)
+        await publish(it, 1, 2)
+        await until(lambda: client.halted == 1)
+        for n in (3, 4):
+            await missed(it, client, n)
+            await until(lambda: client.connected)
+        await until(lambda: len(it.of("sent", "server")) == 2 + 3 + 4)
+        await rounds(20)
+        assert (client.halted, client.offset, handler.calls) == (1, 0, [1] * 4)
+        handler.bad.clear()
+        client.resume()
+        await caught_up(it, client)
+        assert handler.calls == [*[1] * 5, 2, 3, 4]
+
+
+# -- its end ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["running", "halted", "deaf", "stubborn"])
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_client_ends_whatever_its_handler_does_and_leaves_nothing_behind(tmp_path: Path, state: str, end: str) -> None:
+    """Deaf: the handler swallows its cancellation. Stubborn: it answers with an error of its own."""
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await ready(it, store=tmp_path / "alice.db")
+        calls: list[int] = []
+
+        @client.on(CHAT)
+        async def handle(n: int) -> None:
+            calls.append(n)
+            try:
+                await asyncio.sleep(0 if state == "halted" else 60)
+            except asyncio.CancelledError:
+                if state == "running":
+                    raise
+                if state == "deaf":
+                    return
+            raise KeyError(n)
+
+        await publish(it, 1, 2, 3)
+        await until(lambda: client.halted if state == "halted" else calls)
+        await until(lambda: running(*CLIENT_TASKS) == 2 + 3)
+        await getattr(client, end)()
+        assert calls == ([1] * 4 if state == "halted" else [1])
+        assert client.state == "closed"
+        await until(lambda: not running(*CLIENT_TASKS))
+        assert [type(error) for error in errors] == {"halted": [KeyError] * 4 + [RealtimeLabError], "stubborn": [KeyError]}.get(state, [])
+        again = await ready(it, store=tmp_path / "alice.db")
+        await caught_up(it, again)
+        assert it.at_client == [1, 2, 3]
+
+
+async def test_a_handler_may_close_its_own_client(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it, store=tmp_path / "alice.db", **RETRIES)
+
+        @client.on(CHAT)
+        async def bye(n: int) -> None:
+            it.at_client.append(n)
+            if n == 2:
+                async with client.transaction() as tx:
+                    await tx.execute("SELECT 1")
+                await client.close()
+            it.at_client.append("returned")
+
+        await publish(it, 1, 2, 3)
+        await until(lambda: len(it.at_client) == 4)
+        assert it.at_client == [1, "returned", 2, "returned"]
+        assert client.state == "closed"
+        await until(lambda: not running(*CLIENT_TASKS))
+        again = await ready(it, store=tmp_path / "alice.db")
+        await caught_up(it, again)
+        assert it.at_client[4:] == [3]

@@ -1,0 +1,207 @@
+"""Where a client stands: what it is told after each connection, what it remembers, and who does not play."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_lab.errors import ConnectionRejected, ConnectTimeout, InvalidSetting, ReservedName
+from realtime_lab.net.client import Client
+from realtime_lab.rules.replay import Session
+from tests.net.harness import CHAT, FAST, RETRIES, offline, stack, until
+from tests.net.replaying import caught_up, crashed, kept_offset, log_of, missed, publish, replaying
+from tests.net.test_client import plain_server, stop
+
+# -- what a client is told --------------------------------------------------------------------------------------------------------------
+
+
+async def test_who_comes_for_the_first_time_begins_at_the_head_and_is_told_so(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        await publish(it, "early", "earlier")
+        client = it.client(replay=True)
+        told: list[Any] = []
+        client.on("session")(told.append)
+        assert (client.offset, client.recovered, client.session) == (None, None, None)
+        await client.connect()
+        await publish(it, "now")
+        await caught_up(it, client)
+        assert it.at_client == ["now"]
+        assert told == [{"epoch": log_of(it).epoch, "offset": 2, "recovered": False, "reason": "new"}]
+
+
+async def test_who_missed_what_was_trimmed_is_told_and_goes_on_with_what_is_left(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await it.connected(replay=True)
+        await offline(it, client)
+        await publish(it, *range(1, 6))
+        await log_of(it).trim(4)
+        it.link.restore()
+        await caught_up(it, client)
+        assert (client.recovered, client.session) == (False, Session(log_of(it).epoch, 3, "truncated"))
+        assert it.at_client == [4, 5]
+        await missed(it, client, 6)
+        await caught_up(it, client)
+        assert (client.recovered, it.at_client) == (True, [4, 5, 6])
+
+
+@pytest.mark.parametrize("store", [False, True], ids=["memory", "store"])
+async def test_a_new_database_begins_anew_for_everybody(tmp_path: Path, store: bool) -> None:
+    async with replaying(tmp_path) as it:
+        options = {"store": tmp_path / "alice.db"} if store else {}
+        client = await it.connected(replay=True, **options)
+        await publish(it, "a", "b", "c")
+        await caught_up(it, client)
+        if store:
+            await client.close()
+        await crashed(it)
+        await log_of(it).erase()
+        await it.server.restart()
+        await publish(it, "d", "e")
+        client = await it.connected(replay=True, **options) if store else client
+        await caught_up(it, client)
+        assert client.session == Session(log_of(it).epoch, 0, "epoch-changed")
+        assert (client.recovered, client.offset, it.at_client) == (False, 2, ["a", "b", "c", "d", "e"])
+        await missed(it, client, "f")
+        await caught_up(it, client)
+        assert (client.recovered, it.at_client[5:]) == (True, ["f"])
+
+
+async def test_a_backup_that_knows_less_than_the_client_is_told_as_ahead(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await it.connected(replay=True)
+        file = Path(log_of(it).path)
+        await publish(it, "a")
+        await crashed(it)
+        shutil.copy(file, tmp_path / "backup.db")
+        await it.server.restart()
+        await publish(it, "b", "c")
+        await caught_up(it, client)
+        await crashed(it)
+        await log_of(it).erase()
+        shutil.copy(tmp_path / "backup.db", file)
+        await it.server.restart()
+        await until(lambda: client.session == Session(log_of(it).epoch, 1, "ahead"))
+        await publish(it, "d")
+        await caught_up(it, client)
+        assert (client.offset, it.at_client) == (2, ["a", "b", "c", "d"])
+
+
+# -- restarts of the client -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("retries", [{}, RETRIES], ids=["replay only", "with retries"])
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_client_that_starts_anew_goes_on_after_what_its_store_says(tmp_path: Path, end: str, retries: dict[str, Any]) -> None:
+    async with replaying(tmp_path) as it:
+        for n in range(1, 10, 3):
+            client = await it.connected(replay=True, store=tmp_path / "alice.db", **retries)
+            await publish(it, n)
+            await caught_up(it, client)
+            await getattr(client, end)()
+            await publish(it, n + 1, n + 2)
+        client = await it.connected(replay=True, store=tmp_path / "alice.db", **retries)
+        await caught_up(it, client)
+        assert it.at_client == list(range(1, 10))
+        assert [event.reason for event in it.of("recovered")] == ["new", "", "", ""]
+
+
+async def test_a_client_that_ends_inside_a_handler_is_given_that_event_again_and_none_before_it(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        entered = asyncio.Event()
+
+        async def slow(data: Any) -> None:
+            it.at_client.append(data)
+            if data == 3:
+                entered.set()
+                await asyncio.get_running_loop().create_future()
+
+        client = it.client(replay=True, store=tmp_path / "alice.db")
+        client.on(CHAT)(slow)
+        await client.connect()
+        await publish(it, 1, 2, 3, 4)
+        await entered.wait()
+        await client.abort()
+        again = await it.connected(replay=True, store=tmp_path / "alice.db")
+        await caught_up(it, again)
+        assert it.at_client == [1, 2, 3, 3, 4]
+
+
+async def test_where_it_begins_is_kept_before_connect_returns(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        await publish(it, "early")
+        client = await it.connected(replay=True, store=tmp_path / "alice.db")
+        assert kept_offset(tmp_path / "alice.db") == client.offset == 1
+
+
+async def test_a_client_connects_again_after_the_server_has_ended_it_and_handles_one_at_a_time(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await it.connected(replay=True, store=tmp_path / "alice.db")
+        running: list[Any] = []
+
+        @client.on(CHAT)
+        async def alone(data: Any) -> None:
+            running.append(data)
+            await asyncio.sleep(0)
+            assert running == [data]
+            it.at_client.append(running.pop())
+
+        await publish(it, 1)
+        await caught_up(it, client)
+        await it.server.disconnect(client.sid)
+        await until(lambda: client.state == "disconnected")
+        await publish(it, *range(2, 31))
+        await client.connect()
+        await caught_up(it, client)
+        assert (client.recovered, it.at_client) == (True, list(range(1, 31)))
+
+
+async def test_a_client_that_is_closed_while_its_store_opens_leaves_it_closed(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        for turns in range(12):
+            client = it.client(replay=True, store=tmp_path / "alice.db")
+            starting = asyncio.ensure_future(client.start())
+            for _ in range(turns):
+                await asyncio.sleep(0.0005)
+            await client.close()
+            await asyncio.gather(starting, return_exceptions=True)
+        await it.connected(replay=True, store=tmp_path / "alice.db")
+
+
+def test_a_client_is_made_before_there_is_a_loop() -> None:
+    async def refused(client: Client) -> None:
+        with pytest.raises(ConnectTimeout, match="no connection"):
+            await client.connect(timeout=0.05)
+        await client.close()
+
+    asyncio.run(refused(Client("http://127.0.0.1:9", replay=True)))
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_server_without_a_log_refuses_who_wants_a_replay_and_cannot_publish() -> None:
+    async with stack() as it:
+        with pytest.raises(ConnectionRejected, match="no client with replay, because it has no log to replay from"):
+            await it.client(replay=True).connect()
+        with pytest.raises(InvalidSetting, match="this server has no log"):
+            await it.server.publish(CHAT, 1)
+        await it.server.emit("session", "a word like any other here")
+
+
+async def test_a_foreign_server_that_sends_no_session_is_no_server_for_replay() -> None:
+    runner, sio, url = await plain_server()
+    client = Client(url, replay=True, **FAST)
+    with pytest.raises(ConnectTimeout, match=r"did not say in 0.2 s where this client stands: it does not replay"):
+        await client.connect(timeout=0.2)
+    await client.close()
+    await stop(runner, sio)
+
+
+async def test_the_word_session_is_taken(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        for call in (it.server.publish, it.server.emit):
+            with pytest.raises(ReservedName, match="tells clients where they stand"):
+                await call("session", 1)
+        assert log_of(it).head == 0
