@@ -106,8 +106,8 @@ class Guests:
             raise Refusal(str(error)) from None
         except TryAgain as error:
             raise Refusal(str(error), {"retryable": True}) from None
-        except asyncio.CancelledError:
-            raise Refusal("the connection has ended") from None  # python-socketio would take it for accepted (measured)
+        except asyncio.CancelledError:  # python-socketio would accept it (measured)
+            raise Refusal("nobody waited for the answer. Try again.", {"retryable": True}) from None
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         if sid in self.sids:

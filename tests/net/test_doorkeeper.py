@@ -143,6 +143,12 @@ class Trouble:
         asyncio.get_running_loop().call_soon(task.cancel)
         await task
 
+    async def ended_from_outside(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
     async def a_number(self) -> int:
         return 7
 
@@ -161,6 +167,7 @@ class Trouble:
         ("a_bug", ZeroDivisionError),
         ("a_timeout_of_its_own", TimeoutError),
         ("cancelled", RuntimeError),
+        ("ended_from_outside", None),
         ("a_number", TypeError),
         ("an_empty_text", TypeError),
         ("yes", TypeError),

@@ -168,14 +168,17 @@ class SlowToAnswer(EventLog):
         return owner
 
 
-async def test_an_owner_who_comes_and_goes_while_another_is_asked_is_remembered(tmp_path: Path) -> None:
+async def test_an_owner_who_comes_and_goes_while_another_is_asked_for_is_remembered(tmp_path: Path) -> None:
     log = SlowToAnswer(tmp_path / "log.db")
-    async with owning(log) as it, peers(it, "ann", "eve") as (ann, eve):
+    async with owning(log) as it, peers(it, "ann", "eve", None) as (ann, eve, guest):
         log.gate.clear()
         connecting = asyncio.create_task(eve.connect())
         await until(lambda: log.asked)
         log.gate, waited = asyncio.Event(), log.gate
         log.gate.set()
+        assert await guest.connect() == ""
+        await guest.close()
+        await until(lambda: it.server.sids == ())
         assert await ann.connect() == ""
         assert await ann.say(1, "hers") == {"ok": True}
         await ann.close()
