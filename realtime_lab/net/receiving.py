@@ -99,8 +99,8 @@ class Receiving:
             self._running.discard(task)
 
     def _kill_handlers(self) -> None:
-        """As the end of a process does. Those of stored events are ended by `Incoming.close`."""
-        for task in self._running:
+        """As the end of a process does, but not the one that asks for it. Those of stored events are ended by `Incoming.close`."""
+        for task in self._running - {asyncio.current_task()}:
             if task is not None:
                 task.cancel("the client ended")
 

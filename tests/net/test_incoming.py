@@ -243,7 +243,8 @@ async def test_a_client_ends_whatever_its_handler_does_and_leaves_nothing_behind
         assert it.at_client == [1, 2, 3]
 
 
-async def test_a_handler_may_close_its_own_client(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_handler_may_end_its_own_client(tmp_path: Path, end: str) -> None:
     async with replaying(tmp_path) as it:
         client = await ready(it, store=tmp_path / "alice.db", **RETRIES)
 
@@ -253,7 +254,7 @@ async def test_a_handler_may_close_its_own_client(tmp_path: Path) -> None:
             if n == 2:
                 async with client.transaction() as tx:
                     await tx.execute("SELECT 1")
-                await client.close()
+                await getattr(client, end)()
             it.at_client.append("returned")
 
         await publish(it, 1, 2, 3)
@@ -264,3 +265,20 @@ async def test_a_handler_may_close_its_own_client(tmp_path: Path) -> None:
         again = await ready(it, store=tmp_path / "alice.db")
         await caught_up(it, again)
         assert it.at_client[4:] == [3]
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_handler_of_a_plain_event_may_end_its_own_client(tmp_path: Path, end: str) -> None:
+    async with replaying(tmp_path) as it:
+        client = await ready(it, store=tmp_path / "alice.db")
+        ended = asyncio.Event()
+
+        @client.on("bye")
+        async def bye() -> None:
+            await getattr(client, end)()
+            ended.set()
+
+        await it.server.emit("bye")
+        await ended.wait()
+        assert client.state == "closed"
+        await ready(it, store=tmp_path / "alice.db")
