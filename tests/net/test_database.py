@@ -275,17 +275,23 @@ async def test_what_is_removed_is_made_anew(path: str, tmp_path: Path, monkeypat
     await second.close()
 
 
-@pytest.mark.parametrize("damage", [0, 100], ids=["the write-ahead log is left", "the list of tables is damaged"])
-async def test_what_a_killed_process_left_and_what_is_damaged_can_be_removed(damage: int, file: Path) -> None:
+def destroy(file: Path, what: str) -> None:
+    if what == "all but the write-ahead log":
+        file.unlink()
+    elif what == "the list of tables":
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        garble(file, b"\x5a" * 3996, at=100)
+
+
+@pytest.mark.parametrize("damage", ["nothing", "the list of tables", "all but the write-ahead log"])
+async def test_what_a_killed_process_left_and_what_is_damaged_can_be_removed(damage: str, file: Path) -> None:
     code = "store = ClientStore(path); await store.open(); await store.add([('a', 1)]); say('open'); await asyncio.sleep(60)"
     async with process(code, file) as it:
         assert await line_of(it) == "open"
     assert {"a.db", "a.db-shm", "a.db-wal"} <= set(names(file.parent))
-    if damage:
-        with sqlite3.connect(file) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        garble(file, b"\x5a" * 3996, at=damage)
+    destroy(file, damage)
     await remove_database(str(file), client_store.SCHEMA, what="client store")
     assert not {"a.db", "a.db-shm", "a.db-wal"} & set(names(file.parent))
     new = await opened(file)

@@ -221,7 +221,7 @@ async def test_an_application_keeps_its_tables_in_the_same_transaction(file: Pat
 
 
 APPEND = """
-async with EventLog(path, synchronous="NORMAL") as log:
+async with EventLog(path, synchronous="NORMAL", max_events=400) as log:
     async def go(who):
         while True:
             say(await log.append("a", who))
@@ -234,7 +234,7 @@ async def test_what_was_told_survives_the_end_of_the_process_and_offsets_go_on(f
     for _ in range(2):
         told = []
         async with process(APPEND, file) as it:
-            while len(told) < 100:
+            while len(told) < 500:
                 told.append(int(await line_of(it)))
             it.kill()
             assert it.stdout is not None
@@ -244,7 +244,9 @@ async def test_what_was_told_survives_the_end_of_the_process_and_offsets_go_on(f
         assert len(set(told)) == len(told)
         async with EventLog(file) as log:
             stored = await offsets(log)
-            assert set(told) <= set(stored)
+            assert stored == list(range(log.trimmed + 1, log.head + 1))
+            assert {each for each in told if each > log.trimmed} <= set(stored)
+            assert log.trimmed == max(0, log.head - 400)
             highest = await log.append("a")
             assert highest > max(stored)
 
