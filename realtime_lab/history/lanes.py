@@ -108,12 +108,14 @@ class Lanes:
         """Where messages were sent that may stand further to the right as well."""
         self.accepts: dict[str, Spot] = {}
         """sid -> where the server accepted the connection."""
+        self.departed: Spot | None = None
+        """The latest spot at which something left the server, or was stored there."""
         self.crash: Spot | None = None
         """The latest thing that somebody ordered for the server itself: what is sent later, by whomever, stands behind it."""
 
-    def next(self, lane: str, *causes: Spot | None) -> Spot:
-        """A new spot at the end of a lane."""
-        if lane == SERVER:
+    def next(self, lane: str, *causes: Spot | None, quiet: bool = False) -> Spot:
+        """A new spot at the end of a lane. `quiet`: nobody who connects can tell whether it was before or after."""
+        if lane == SERVER and not quiet:
             causes, self.fresh = (*causes, *self.fresh), []
         track = self.tracks[lane]
         track.latest = Spot(track.latest, *causes)

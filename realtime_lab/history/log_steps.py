@@ -65,6 +65,10 @@ class LogSteps:
         self._told = _first_of_each_connection(events, "session")
         self._heard = _first_of_each_connection(events, "recovered")
 
+    def stores(self, copy: Copy) -> bool:
+        """Did the handler that was given this store something?"""
+        return id(copy) in self._stored_for
+
     def orders(self, copy: Copy) -> list[Spot | None]:
         """What somebody did before to the links of those for whom the handler that was given this stored something."""
         return [order for message in self._stored_for.get(id(copy), ()) for order in self._around(message)]
@@ -93,7 +97,7 @@ class LogSteps:
             spot = Spot(came, *before)
         else:
             spot = came
-        self._boxes[id(message)] = lanes.tracks[LOG].latest = spot
+        self._boxes[id(message)] = lanes.tracks[LOG].latest = lanes.departed = spot
         for name in self._journeys.joined:
             lanes.tracks[name].told.append(spot)
         label, word = self._labels.in_log(message), str(message.offset)

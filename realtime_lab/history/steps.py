@@ -67,7 +67,8 @@ class Steps(Lanes):
         copy = self._ends.get(event.seq)
         if copy is not None:
             orders = [*self._orders(self._passed_on.get(id(copy), [])), *self.log.orders(copy)]
-            self.heads[id(copy)] = self.next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders)
+            quiet = self.journeys.log.sends and id(copy) not in self._passed_on and not self.log.stores(copy)
+            self.heads[id(copy)] = self.next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders, quiet=quiet)
 
     def tighten(self) -> None:
         """Move each send to the right until something depends on it, so that arrows are short."""
@@ -83,6 +84,8 @@ class Steps(Lanes):
         if spot is None:
             spot = self.next(copies[0].sender, *self._orders(copies), *self.acks.let_go(copies[0]))
             self.sends.append(spot)
+        if copies[0].sender == SERVER:
+            self.departed = spot
         for copy in copies:
             self.tails[id(copy)] = spot
             self.tracks[_client(copy)].told.append(spot)
@@ -158,7 +161,8 @@ class Steps(Lanes):
     def _connected(self, event: Event) -> None:
         track = self.tracks[self.journeys.connections[event.sid].client]
         if event.node == SERVER:
-            accept = self.accepts[event.sid] = Spot(self.tracks[SERVER].latest, track.down, *track.seen)
+            before = (self.departed, self.crash) if self.journeys.log.sends else (self.tracks[SERVER].latest,)
+            accept = self.accepts[event.sid] = Spot(*before, track.down, *track.seen)
             self.fresh.append(Spot(self.log.accepted(event.sid, self.journeys.connections[event.sid].client, accept)))
         client = self._client(event)
         if client:

@@ -255,7 +255,8 @@ LINK = ("wire", "held", "dropped", "fault")
 
 
 def _hands(events: Sequence[Event]) -> list[set[str]]:
-    """For each event the links that somebody's hand is on: who breaks or repairs a link does so before or after a message is handed to it.
+    """For each event the links that somebody's hand is on: who breaks or repairs a link does so before or after a message is handed to it,
+    and before or after its client finds out that its connection is gone.
 
     A cut that a packet sets off is nobody's hand. What the server passes on is handed over where it was received.
     """
@@ -266,7 +267,7 @@ def _hands(events: Sequence[Event]) -> list[set[str]]:
     for event in events:
         hands: set[str] = set()
         if (event.kind == "fault" and not event.reason.startswith(f"{event.node}.link.cut(before=")) or (
-            event.kind in ("emitted", "refused", "sent") and event.node != "server"
+            event.kind in ("emitted", "refused", "sent", "disconnected") and event.node != "server"
         ):
             hands = {event.node}
         elif event.kind == "emitted":

@@ -366,8 +366,8 @@ def halted() -> Replays:
     return story
 
 
-def crashed_after_commit() -> Replays:
-    """The server stores #2 and dies before any cursor has sent it; both get it when they are back."""
+def crashed_after_commit(*, bob_first: bool = True) -> Replays:
+    """The server stores #2 and dies before any cursor has sent it; both get it when they are back, and alice tries it again."""
     story = Replays("alice", "bob")
     story.delivered("alice", story.keep("alice"))
     story.settle()
@@ -381,9 +381,15 @@ def crashed_after_commit() -> Replays:
     for name in ("alice", "bob"):
         story.notice(name)
     story.restart()
-    for name in ("alice", "bob"):
-        story.connect(name)
-    story.delivered("alice", number, 2, "duplicate")
+    story.connect("alice")
+    if bob_first:
+        story.connect("bob")
+    story.hand_over("alice", number, 2)
+    story.arrive("alice", "duplicate")
+    if not bob_first:
+        story.connect("bob")
+    story.ack("alice", number)
+    story.settled("alice", number)
     story.settle()
     return story
 

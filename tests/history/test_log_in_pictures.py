@@ -474,6 +474,12 @@ def test_a_crash_after_the_commit_stands_behind_what_was_stored() -> None:
     assert [(arrow.label, arrow.style) for arrow in arrows(story)] == [("#1", "arrived"), ("#2", "replayed")]
 
 
+def test_who_comes_back_first_after_a_crash_does_not_show() -> None:
+    """What alice sends again is known already, so nobody can tell whether it came before bob was back."""
+    first, last = (layout(crashed_after_commit(bob_first=bob_first).events) for bob_first in (True, False))
+    assert svg(first) == svg(last)
+
+
 def test_a_trim_without_a_log_in_the_history_is_a_mark_on_the_server_s_lane() -> None:
     story = Replays("alice", log=False)
     story.trim(1)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.history.copies import Copy
@@ -530,6 +530,7 @@ def said(tags: Sequence[Tag], every: set[Tag]) -> list[str]:
     return [" ".join([tag[0]] * origins + [tag[1]] * events + [f"#{tag[2]}"]) for tag in tags]
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=60))
 def test_when_everything_was_sent_what_a_handler_was_given_has_arrived_and_the_rest_is_lost(script: list[tuple[str, str]]) -> None:
     story = finish(play(script))
@@ -549,6 +550,7 @@ def test_when_everything_was_sent_what_a_handler_was_given_has_arrived_and_the_r
             event(f"{'bare' if name == BARE else 'replay'}, lost: {bool(leg.lost)}")
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=60), st.data())
 def test_at_any_time_each_message_has_come_or_is_lost_or_is_on_its_way(script: list[tuple[str, str]], data: st.DataObject) -> None:
     events = finish(play(script)).events
@@ -560,6 +562,7 @@ def test_at_any_time_each_message_has_come_or_is_lost_or_is_on_its_way(script: l
             assert undecided | lost | set(leg.received) == set(leg.sent)
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=60), st.integers(0, 400))
 def test_what_was_lost_for_a_client_with_an_offset_is_lost_for_ever(script: list[tuple[str, str]], end: int) -> None:
     events = finish(play(script)).events
