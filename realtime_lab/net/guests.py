@@ -163,7 +163,13 @@ class Guests:
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            message = f"what a connection was to be sent has failed: {error!r}"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _enter(self, sid: str, identity: str | None) -> Collection[str]:
         """The rooms of a connection: their stored events come from its feed, and what is merely emitted comes from Socket.IO."""

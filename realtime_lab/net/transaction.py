@@ -82,7 +82,7 @@ class Transaction(Statements):
         text = dump(answer)
         database = self._open()
         rows = await database.execute("SELECT last FROM log_clients WHERE client_id = ?", (client_id,))
-        last = rows[0][0] if rows else 0
+        last = rows[0][0] if rows else previous  # one that was forgotten may still be known to who asks
         if last != previous:
             raise Moved(last)
         await database.execute(HEARD_OF, (client_id, n, owner, time.time()))
