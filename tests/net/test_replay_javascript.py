@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +191,10 @@ class SlowLog(EventLog):
         super().__init__(path)
         self._gate = gate
 
-    async def read(self, *arguments: Any, **options: Any) -> Page:
-        page = await super().read(*arguments, **options)
-        await self._gate.passed()
+    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = ()) -> Page:
+        page = await super().read(after, limit, rooms=rooms)
+        if limit:  # else it is only asked where it stands
+            await self._gate.passed()
         return page
 
 
