@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
+from realtime_lab.errors import InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
 from realtime_lab.net.handlers import Handlers
@@ -96,14 +96,9 @@ class Incoming:
         return self._inbox.idle and self._kept == self._inbox.position
 
     async def open(self) -> None:
-        """Begin, where an earlier run of the same store ended; nothing happens if it has begun.
-
-        Raises StoreInUse, StoreFailed, AlreadyClosed.
-        """
+        """Begin, where an earlier run of the same store ended; nothing happens if it has begun. Raises StoreInUse, StoreFailed."""
         if self._store is not None:
             await self._store.open()
-        if self._closed:
-            raise AlreadyClosed("this client was closed. Make a new one.")
         if self._worker is None:
             if self._store is not None:
                 self._inbox.position = self._kept = self._store.position

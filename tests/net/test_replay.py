@@ -11,7 +11,7 @@ from realtime_lab.net.crash import CRASHES
 from realtime_lab.net.envelope import seal_stored
 from realtime_lab.rules.replay import Session
 from tests.net.harness import CHAT, RETRIES, TRANSPORTS, deduping, offline, until
-from tests.net.replaying import another, caught_up, log_of, missed, publish, replaying
+from tests.net.replaying import another, caught_up, crashed, log_of, missed, publish, replaying
 
 both_transports = pytest.mark.parametrize("transports", TRANSPORTS, ids=lambda names: names[0])
 all_transports = pytest.mark.parametrize("transports", [*TRANSPORTS, ("polling", "websocket")], ids="+".join)
@@ -82,6 +82,21 @@ async def test_what_is_published_during_a_replay_follows_it(tmp_path: Path) -> N
             await publish(it, n)
         await caught_up(it, client, other)
         assert it.at_client == live == list(range(1, 441))
+
+
+@both_transports
+async def test_a_server_that_crashes_in_the_middle_of_replays_goes_on_with_them(tmp_path: Path, transports: tuple[str, ...]) -> None:
+    async with replaying(tmp_path) as it:
+        client = await it.connected(replay=True, transports=transports)
+        other, given = await another(it, transports=transports)
+        await missed(it, client, *range(1, 301))
+        for enough in (20, 100, 150):
+            await until(lambda: len(it.at_client) >= enough)  # noqa: B023  # awaited in the same round
+            await crashed(it)
+            await it.server.restart()
+        await publish(it, 301)
+        await caught_up(it, client, other)
+        assert it.at_client == given == list(range(1, 302))
 
 
 async def test_one_is_away_and_the_others_do_not_notice(tmp_path: Path) -> None:

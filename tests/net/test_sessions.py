@@ -11,7 +11,7 @@ from realtime_lab.errors import ConnectionRejected, ConnectTimeout, InvalidSetti
 from realtime_lab.net.client import Client
 from realtime_lab.rules.replay import Session
 from tests.net.harness import CHAT, FAST, RETRIES, offline, stack, until
-from tests.net.replaying import caught_up, crashed, kept_offset, log_of, missed, publish, replaying
+from tests.net.replaying import CLIENT_TASKS, caught_up, crashed, kept_offset, log_of, missed, publish, replaying, running
 from tests.net.test_client import plain_server, stop
 
 # -- what a client is told --------------------------------------------------------------------------------------------------------------
@@ -138,14 +138,14 @@ async def test_where_it_begins_is_kept_before_connect_returns(tmp_path: Path) ->
 async def test_a_client_connects_again_after_the_server_has_ended_it_and_handles_one_at_a_time(tmp_path: Path) -> None:
     async with replaying(tmp_path) as it:
         client = await it.connected(replay=True, store=tmp_path / "alice.db")
-        running: list[Any] = []
+        inside: list[Any] = []
 
         @client.on(CHAT)
         async def alone(data: Any) -> None:
-            running.append(data)
+            inside.append(data)
             await asyncio.sleep(0)
-            assert running == [data]
-            it.at_client.append(running.pop())
+            assert inside == [data]
+            it.at_client.append(inside.pop())
 
         await publish(it, 1)
         await caught_up(it, client)
@@ -155,6 +155,7 @@ async def test_a_client_connects_again_after_the_server_has_ended_it_and_handles
         await client.connect()
         await caught_up(it, client)
         assert (client.recovered, it.at_client) == (True, list(range(1, 31)))
+        assert running("Incoming._work") == 1
 
 
 async def test_a_client_that_is_closed_while_its_store_opens_leaves_it_closed(tmp_path: Path) -> None:
@@ -166,6 +167,7 @@ async def test_a_client_that_is_closed_while_its_store_opens_leaves_it_closed(tm
                 await asyncio.sleep(0.0005)
             await client.close()
             await asyncio.gather(starting, return_exceptions=True)
+        assert not running(*CLIENT_TASKS)
         await it.connected(replay=True, store=tmp_path / "alice.db")
 
 
