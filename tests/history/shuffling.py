@@ -99,7 +99,7 @@ def _before(event: Event, client: str) -> list[tuple[object, ...]]:
         return [("link", client)]
     if event.kind == "connected" and event.node == "server":
         return [("link", client), ("node", client)]
-    return [("offset", event.offset)] if event.kind == "sent" and event.node == "server" else []
+    return [("offset", event.offset)] if event.kind in ("sent", "session") and event.node == "server" else []
 
 
 def _copies(event: Event, counts: dict[tuple[str, str, str], int]) -> list[tuple[object, ...]]:

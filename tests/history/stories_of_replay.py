@@ -250,6 +250,21 @@ def trimmed_while_sending() -> Replays:
     return story
 
 
+def overtaken() -> Replays:
+    """Retention removes what bob's and alice's cursors have not read yet; then there is more."""
+    story = Replays("alice", "bob", relay=False)
+    story.publish()
+    story.settle()
+    for _ in range(3):
+        story.store()
+    story.rows, story.trimmed = story.rows[3:], 3
+    story.pump()
+    for _ in range(2):
+        story.publish()
+    story.settle()
+    return story
+
+
 def two_come_back() -> Replays:
     """Bob and carol miss different ones, and come back at different times."""
     story = Replays("alice", "bob", "carol")
@@ -366,7 +381,7 @@ def halted() -> Replays:
     return story
 
 
-def crashed_after_commit(*, bob_first: bool = True) -> Replays:
+def crashed_after_commit(*, bob_first: bool = True, bob_at: int = 1) -> Replays:
     """The server stores #2 and dies before any cursor has sent it; both get it when they are back, and alice tries it again."""
     story = Replays("alice", "bob")
     story.delivered("alice", story.keep("alice"))
@@ -381,6 +396,7 @@ def crashed_after_commit(*, bob_first: bool = True) -> Replays:
     for name in ("alice", "bob"):
         story.notice(name)
     story.restart()
+    story.positions["bob"] = (0, bob_at)
     story.connect("alice")
     if bob_first:
         story.connect("bob")
@@ -439,6 +455,7 @@ REPLAYS = {
     "cut in replay": cut_in_replay,
     "truncated": truncated,
     "trimmed while sending": trimmed_while_sending,
+    "overtaken": overtaken,
     "two come back": two_come_back,
     "new database": new_database,
     "no offset yet": no_offset_yet,

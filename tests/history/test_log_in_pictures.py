@@ -37,6 +37,7 @@ from tests.history.stories_of_replay import (
     two_come_back,
     without_replay,
 )
+from tests.history.stories_of_retries import Retries
 from tests.history.test_replay_in_history import play, steps
 from tests.history.test_space_time import SVG, assert_words_are_legible
 
@@ -251,6 +252,26 @@ def test_what_is_stored_while_a_replay_goes_on_does_not_depend_on_how_far_it_was
     assert len(set(pictures)) == 1
 
 
+def test_what_leaves_late_does_not_leave_behind_what_is_stored_later_however_late_it_comes() -> None:
+    """A slow handler stores #1 after bob is back, when his replay has left; he is busy, and #2 is stored."""
+    story = Replays("alice", "bob", relay=False)
+    story.settle()
+    story.break_and_notice("bob")
+    for _ in range(2):
+        story.publish("news")
+    story.emit("alice")
+    story.carry("alice", "upstream", handled=False)
+    story.come_back("bob")
+    story.store(cause=0, source=("alice", CHAT, 1, 0))
+    story.pump()
+    story.emit("bob", 6)
+    story.publish()
+    story.settle()
+    drawn = layout(story.events)
+    check(drawn)
+    assert [arrow.style for arrow in drawn.arrows if arrow.receiver == "bob"] == ["replayed", "replayed", "arrived", "arrived"]
+
+
 def test_the_other_styles_are_as_ever() -> None:
     assert [(arrow.label, arrow.style) for arrow in arrows(repeated())] == [
         ("#1", "arrived"),
@@ -324,6 +345,7 @@ def test_the_packet_may_be_named_by_its_place_or_its_direction_too(point: str) -
         story.publish()
     story.carry("bob", "downstream", 1)
     story.fault("bob", "cut", f"cut({point})")
+    story.journal.record("bob", "dropped", sid="sid1", index=0, packet=3, direction="upstream", type="EVENT", event=CHAT)
     for index, packet in ((2, 3), (3, 4)):
         details = {"sid": "sid1", "index": index, "packet": packet, "direction": "downstream", "type": "EVENT"}
         story.journal.record("bob", "dropped", event=CHAT, reason="the link was cut", **details)
@@ -335,11 +357,13 @@ def test_a_cut_at_a_packet_of_the_other_direction_shows_nothing_of_what_was_on_i
     for direction in ("", ', direction="upstream"'):
         story = Replays("bob", relay=False)
         story.settle()
-        story.emit("bob")
+        story.emit("bob", 2)
+        story.carry("bob", "upstream", 1)
         story.store("news")
         story.pump()
-        story.cut("bob", f'cut(before="{CHAT} #1"{direction})')
+        story.cut("bob", f'cut(before="{CHAT} #2"{direction})')
         story.both_notice("bob")
+        assert [(packet.sid, packet.index) for packet in story.events if packet.kind == "dropped"] == [("sid1", 1), ("sid1", 1)]
         assert arrows(story) == []
 
 
@@ -446,13 +470,13 @@ def test_what_somebody_does_to_the_log_stands_between_what_was_stored_before_and
 
 def test_an_event_is_stored_behind_what_somebody_did_to_any_link_before() -> None:
     story = Replays("alice", "bob")
-    story.emit("bob", 3)
-    story.settle()
-    story.stall("bob")
+    for _ in range(3):
+        story.stall("bob")
+        story.resume("bob")
     story.emit("alice")
     story.settle()
-    (stall,), (*_, box) = marks(story, "bob", "stall"), marks(story, "log")
-    assert stall.step < box.step == arrows(story, "server")[-1].end
+    (*_, resumed), (box,), (came,) = marks(story, "bob", "resume"), marks(story, "log"), arrows(story, "server")
+    assert resumed.step < box.step == came.end
 
 
 def test_what_a_slow_handler_stores_after_a_fault_is_stored_behind_it() -> None:
@@ -462,8 +486,9 @@ def test_what_a_slow_handler_stores_after_a_fault_is_stored_behind_it() -> None:
     story.emit("bob", 3)
     story.stall("bob")
     story.store(cause=0, source=("alice", CHAT, 1, 0))
-    (stall,), (box,) = marks(story, "bob", "stall"), marks(story, "log")
-    assert arrows(story, "server")[0].end < stall.step < box.step
+    story.crash('crash(at="after_commit")')
+    (stall,), (box,), (crash,) = marks(story, "bob", "stall"), marks(story, "log"), marks(story, "server", "crash")
+    assert arrows(story, "server")[0].end < stall.step < box.step < crash.step
 
 
 def test_a_crash_after_the_commit_stands_behind_what_was_stored() -> None:
@@ -476,8 +501,23 @@ def test_a_crash_after_the_commit_stands_behind_what_was_stored() -> None:
 
 def test_who_comes_back_first_after_a_crash_does_not_show() -> None:
     """What alice sends again is known already, so nobody can tell whether it came before bob was back."""
-    first, last = (layout(crashed_after_commit(bob_first=bob_first).events) for bob_first in (True, False))
-    assert svg(first) == svg(last)
+    for bob_at in (1, 0):
+        first, last = (layout(crashed_after_commit(bob_first=bob_first, bob_at=bob_at).events) for bob_first in (True, False))
+        assert svg(first) == svg(last)
+
+
+def test_who_connects_again_stands_behind_what_was_stored_or_emitted_meanwhile() -> None:
+    for publish in (Replays.publish, Retries.publish):
+        story = Replays("alice", "bob", relay=False)
+        story.publish()
+        story.settle()
+        story.both_notice("bob")
+        for _ in range(6):
+            publish(story)
+        story.connect("bob")
+        story.settle()
+        left = max(arrow.start for arrow in arrows(story, "alice"))
+        assert marks(story, "bob", "connected")[1].step > left
 
 
 def test_a_trim_without_a_log_in_the_history_is_a_mark_on_the_server_s_lane() -> None:
@@ -553,7 +593,7 @@ def check(drawn: Layout) -> None:
     assert max(Counter((arrow.receiver, arrow.end) for arrow in came).values(), default=1) == 1
     for name in NAMES:
         mine = [arrow for arrow in came if (arrow.sender, arrow.receiver) == ("log", name)]
-        assert len({arrow.start for arrow in mine}) == len(mine), "one after the other"
+        assert [arrow.start for arrow in mine] == sorted({arrow.start for arrow in mine}), "one after the other"
         assert [arrow.end for arrow in mine] == sorted(arrow.end for arrow in mine), "and in order"
 
 
@@ -595,6 +635,16 @@ def test_no_word_of_the_pictures_that_people_look_at_is_left_to_a_tooltip(name: 
     written = Counter(node.text or "" for node in plot.iter(f"{SVG}text"))
     wanted = [mark.word for mark in drawn.marks if mark.step > 0 or mark.style != "connected"]
     assert not Counter([*wanted, *(arrow.label for arrow in drawn.arrows if arrow.style != "ack")]) - written
+
+
+def test_the_number_of_what_was_replayed_or_repeated_stands_outside_of_its_client_s_lane() -> None:
+    drawing = svg(layout(repeated().events))
+    (plot,) = ET.fromstring(drawing).findall(f"{SVG}svg")
+    heights: dict[str, list[float]] = {}
+    for node in plot.iter(f"{SVG}text"):
+        heights.setdefault(node.text or "", []).append(float(node.get("y", 0)))
+    lane = 46 + 60 * layout(repeated().events).rows["bob"]
+    assert all(y < 46 or y > lane + 10 for label in ("#2", "#3") for y in heights[label])
 
 
 def test_replayed_has_a_colour_a_dash_and_a_word_of_its_own() -> None:

@@ -128,6 +128,30 @@ def test_after_a_new_database_the_same_offset_is_another_message() -> None:
     assert [(copy.message.label, copy.fate) for copy in copies(new_database())] == [("#1", "arrived"), ("#4", "arrived")]
 
 
+def test_after_a_new_database_old_sessions_say_nothing_about_new_messages() -> None:
+    story = Replays("alice", "bob", relay=False)
+    for _ in range(3):
+        story.publish()
+    story.settle()
+    for name in ("alice", "bob"):
+        story.break_and_notice(name)
+        story.come_back(name)
+    story.settle()
+    story.break_and_notice("bob")
+    story.new_database()
+    story.publish()
+    assert (down(story).in_flight, down(story).lost) == (("#4",), ())
+
+
+def test_a_server_of_the_learner_s_own_may_begin_anew_too() -> None:
+    story = Replays("bob", bare=["bob"], relay=False, log=False)
+    story.emit_with_id(1)
+    story.new_database()
+    story.emit_with_id(1)
+    story.settle()
+    assert (down(story).received, down(story).duplicated) == (("#1", "#2"), ())
+
+
 def test_what_a_server_of_the_learner_s_own_emits_with_an_id_it_gave_before_is_no_new_message() -> None:
     journeys = Journeys(naive_replay().events)
     assert [(message.label, message.offset, message.logged) for message in journeys.messages] == [(f"#{n}", n, False) for n in (1, 2, 3, 4)]
