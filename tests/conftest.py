@@ -6,6 +6,10 @@ import inspect
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", settings(), deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("patient")
 
 LIMIT = 30.0
 
