@@ -7,8 +7,8 @@ Who writes which kind:
     buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";
                              `id` is the number it travels under, if it has one
     sent                     a client handed an emitted message to its connection `sid`, for the `attempt`-th time; `reason` "given up":
-                             only its tombstone (the server's `emitted` lists all `sids`); or the server handed a stored event
-                             (`message`, `offset`) to `sid`
+                             only its tombstone (the server's `emitted` lists all `sids`); or a cursor of the server handed a stored event
+                             (`event`, `offset`) to `sid`
     acked, timed_out         a client got an acknowledgement (`reason` "ok" or why not), or none in time; `sid`, `index`: of which send
     discarded                a client threw a kept message away without sending it (`reason`); or the server did not give an event that
                              arrived (`sid`, `index`) to a handler: "duplicate", "gap", "given up", "conflict", "replaced"; or a client
@@ -28,8 +28,9 @@ Who writes which kind:
     halted, resumed          a client goes no further, because its handler has raised every time (`message`, `reason`); or tries again
     skipped                  the application decided to go on without this one (`message`, `reason`)
     connecting, connected, disconnected    the client's side and the server's side each say it for themselves
-    fault                    somebody broke or repaired a link or the server; `reason` is the line of code that does it. After the
-                             server's "new database" offsets begin again and mean other messages
+    fault                    somebody broke or repaired a link or the server; `reason` is the line of code that does it. With the server's
+                             "trim" the log forgot everything up to `offset`; after its "new database" offsets begin again and mean other
+                             messages
 """
 
 from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ class Event:
     """On the server's `emitted`: the room or sid it was meant for; empty means everybody."""
     direction: Direction | Literal[""] = ""
     offset: int = -1
-    """The place of a stored event in the server's log; on `emitted`: the "id" of data that looks like {"id": 7, "data": ...}."""
+    """The place of a stored event in the server's log, or of a session; on `emitted`: the "id" of data like {"id": 7, "data": ...}."""
     index: int = -1
     """The how-many-th event of that connection and direction, from 0 (-1: not an event)."""
     answers: int = -1
