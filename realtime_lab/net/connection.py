@@ -90,6 +90,7 @@ class Connection:
         self._answers: weakref.WeakSet[aiohttp.ClientResponse] = weakref.WeakSet()
         make: Any = self._answer
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), response_class=make)
+        self._http._retry_connection = False  # a poll whose answer was lost would be asked again, and what it held never come (measured)
         self._sio = socketio.AsyncClient(
             reconnection=False,
             handle_sigint=False,
