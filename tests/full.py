@@ -50,7 +50,13 @@ CHECKS = (
     Check(
         name="soak",
         sentence="200 random schedules of 50 events with cuts, stalls, lost acknowledgements, crashes and restarts: nothing lost or twice.",
-        command=(sys.executable, "-m", "tests.soak"),
+        command=(sys.executable, "-m", "tests.soak", "--mode", "up"),
+        minutes=10,
+    ),
+    Check(
+        name="soak, server to client",
+        sentence="200 random schedules with 5 clients, cuts in replays, crashes, refreshes, trims: each is given the log, once, in order.",
+        command=(sys.executable, "-m", "tests.soak", "--mode", "down"),
         minutes=10,
     ),
     Check(

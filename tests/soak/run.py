@@ -3,7 +3,6 @@
 import asyncio
 import math
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
+from tests.ports import quiet_port
+from tests.soak.folder import folder_in_memory
 from tests.soak.schedule import Schedule, Step
 
 DEPOSIT = "deposit"
@@ -88,7 +89,8 @@ class Run:
     def __init__(self, schedule: Schedule, design: Design, folder: Path) -> None:
         self.schedule, self.design, self.folder = schedule, design, folder
         self.result = Result(schedule)
-        self.server = Server(log=EventLog(folder / "log.db", synchronous="OFF"), dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
+        log = EventLog(folder / "log.db", synchronous="OFF")
+        self.server = Server(port=quiet_port(2 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
         if design.tx:
             self.server.on(DEPOSIT)(self._deposit)
         else:
@@ -232,20 +234,5 @@ class Run:
 
 async def run(schedule: Schedule, design: Design = Design()) -> Result:
     """Run it in a folder of its own."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return await Run(schedule, design, Path(folder)).run()
-
-
-async def shortest(schedule: Schedule, design: Design) -> Schedule:
-    """The shortest schedule found that still fails: steps are left out as long as it does."""
-    count = max(len(schedule.steps) // 2, 1)
-    while count:
-        start = 0
-        while start < len(schedule.steps):
-            shorter = schedule.without(start, count)
-            if (await run(shorter, design)).wrong:
-                schedule = shorter
-            else:
-                start += count
-        count //= 2
-    return schedule
+    with folder_in_memory() as folder:
+        return await Run(schedule, design, folder).run()

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.soak.__main__ import several
-from tests.soak.run import Design, Result, run, shortest
+from tests.soak.run import Design, Result, run
 from tests.soak.schedule import Schedule, Step
+from tests.soak.shortest import shortest
 
 PROMISED = Design()
 
@@ -51,7 +52,10 @@ def test_each_weaker_design_is_seen_to_break_as_the_theory_says() -> None:
 
 
 def test_a_failing_schedule_is_shortened_to_what_matters() -> None:
+    async def fails(schedule: Schedule) -> bool:
+        return bool((await run(schedule, Design(tx=False))).wrong)
+
     noise = (Step("latency", "1"), Step("emit", "1"), Step("until", "settled"), Step("latency", "0"))
-    found = asyncio.run(shortest(small(*noise, *UNDONE.steps, *noise), Design(tx=False)))
+    found = asyncio.run(shortest(small(*noise, *UNDONE.steps, *noise), fails))
     assert [step.what for step in found.steps] == ["crash", "emit", "until"]
     assert "crash before_commit" in str(found)

@@ -1,0 +1,25 @@
+"""Ports for servers that crash and come back: below those that a system gives to outgoing connections.
+
+Linux gives from 32768 on, macOS and Windows from 49152 on. A port from there may be taken by somebody's connection while its server is
+down, and then the server cannot come back (measured, once in some hundred crashes).
+"""
+
+import socket
+import sys
+
+FIRST, COUNT = 20_000, 12_000
+
+
+def quiet_port(seed: int) -> int:
+    """A free port; different seeds get different ones."""
+    for step in range(COUNT):
+        port = FIRST + (seed + 997 * step) % COUNT
+        with socket.socket() as probe:
+            if sys.platform != "win32":  # there it means something else
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")

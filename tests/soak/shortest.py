@@ -1,0 +1,31 @@
+"""Makes a failing schedule shorter, so that somebody can read it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, Self, TypeVar
+
+
+class Shortable(Protocol):
+    """A schedule of any kind."""
+
+    @property
+    def steps(self) -> Sequence[Any]: ...
+
+    def without(self, start: int, count: int) -> Self: ...
+
+
+S = TypeVar("S", bound=Shortable)
+
+
+async def shortest(schedule: S, fails: Callable[[S], Awaitable[bool]]) -> S:
+    """The shortest schedule found that still fails: steps are left out as long as it does."""
+    count = max(len(schedule.steps) // 2, 1)
+    while count:
+        start = 0
+        while start < len(schedule.steps):
+            shorter = schedule.without(start, count)
+            if await fails(shorter):
+                schedule = shorter
+            else:
+                start += count
+        count //= 2
+    return schedule
