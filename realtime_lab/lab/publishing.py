@@ -1,9 +1,10 @@
 """What the lab's server does by itself, on the lab's thread: it publishes, forgets, and is given a new database."""
 
 import asyncio
+import contextlib
 from typing import Any
 
-from realtime_lab.errors import UnknownFault
+from realtime_lab.errors import AlreadyClosed, UnknownFault
 from realtime_lab.history.copies import SERVER
 from realtime_lab.history.journal import Journal
 from realtime_lab.net.event_log import EventLog
@@ -64,9 +65,10 @@ class Publishing:
 
     async def _again_and_again(self, pause: float) -> None:
         while True:
-            self._count += 1
-            if self._server.state == "listening":
-                await self.publish(CHAT, f"tick {self._count}")
+            with contextlib.suppress(AlreadyClosed):  # the server has crashed meanwhile, and the record says so
+                if self._server.state == "listening":
+                    await self.publish(CHAT, f"tick {self._count + 1}")
+                    self._count += 1
             await asyncio.sleep(pause)
 
     async def _pass_on(self, sid: str, data: Any = None) -> None:

@@ -202,6 +202,27 @@ def test_the_server_publishes_again_and_again_until_it_is_told_to_stop():
     played(work)
 
 
+def test_publishing_again_and_again_goes_on_over_crashes_and_new_databases():
+    async def work(lab, bob):
+        got = []
+        bob.on(CHAT)(got.append)
+        lab.publish_every(0.001)
+        for crashes in (False, True, False, True):
+            if crashes:
+                lab.server.crash()
+                await lab.server.restart()
+            else:
+                await lab.new_database()
+            before = len(got)
+            while len(got) < before + 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        lab.publish_every(None)
+        await lab.settle()
+        lab.check()
+
+    played(work)
+
+
 def test_a_server_of_the_page_s_own_kind_is_judged_by_the_ids_in_what_it_emits():
     """The lessons' own server: live overtakes replay, and the offset moves over what is missing."""
 
