@@ -67,6 +67,8 @@ class Steps(Lanes):
         copy = self._ends.get(event.seq)
         if copy is not None:
             orders = [*self._orders(self._passed_on.get(id(copy), [])), *self.log.orders(copy)]
+            if self.journeys.log.sends and copy.receiver != SERVER:
+                orders = []  # it left before, and when it came is chance
             quiet = self.journeys.log.sends and id(copy) not in self._passed_on and not self.log.stores(copy)
             self.heads[id(copy)] = self.next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders, quiet=quiet)
 

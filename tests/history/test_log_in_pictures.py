@@ -499,6 +499,21 @@ def test_a_crash_after_the_commit_stands_behind_what_was_stored() -> None:
     assert [(arrow.label, arrow.style) for arrow in arrows(story)] == [("#1", "arrived"), ("#2", "replayed")]
 
 
+def test_whether_what_was_sent_before_a_trim_came_before_it_does_not_show() -> None:
+    pictures = []
+    for early in (True, False):
+        story = Replays("alice", "bob", relay=False)
+        story.settle()
+        for _ in range(3):
+            story.publish()
+        if early:
+            story.settle()
+        story.trim(2)
+        story.settle()
+        pictures.append(svg(layout(story.events)))
+    assert pictures[0] == pictures[1]
+
+
 def test_who_comes_back_first_after_a_crash_does_not_show() -> None:
     """What alice sends again is known already, so nobody can tell whether it came before bob was back."""
     for bob_at in (1, 0):
