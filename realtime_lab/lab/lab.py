@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled, UnknownFault
 from realtime_lab.history.copies import SERVER
+from realtime_lab.history.lanes import LOG
 from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
@@ -224,8 +225,8 @@ class Lab(Recorded):
     async def _new_link(self, name: str, how: str) -> Link:
         if not isinstance(name, str) or not name.strip():
             raise InvalidSetting(f'a participant needs a name, not {name!r}. For example: await lab.join("alice").')
-        if name in self.links or name == SERVER:
-            raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, *self.links])}).")
+        if name in (SERVER, LOG, *self.links):
+            raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, LOG, *self.links])}).")
         link = Link("127.0.0.1", self._server.port, name=name, observer=partial(self.journal.record, name), witness=self)
         self.links[name] = link
         self.journal.record(name, "joined", reason=how)

@@ -337,8 +337,8 @@ def test_bad_input_gets_an_error_that_says_what_to_do():
             await Lab.start(ping_interval=0.5)
         lab = await Lab.start()
         alice = await lab.join("alice")
-        for name in ("alice", "server"):
-            with pytest.raises(NameTaken, match="taken: server, alice"):
+        for name in ("alice", "server", "log"):
+            with pytest.raises(NameTaken, match="taken: server, log, alice"):
                 await lab.join(name)
         with pytest.raises(InvalidSetting, match="needs a name"):
             await lab.join("")
