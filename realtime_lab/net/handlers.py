@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
@@ -54,12 +54,14 @@ class Handlers:
         handler = self._handlers.get(event)
         return handler is not None and wants_tx(handler)
 
-    async def call(self, event: str, arguments: Sequence[Any], said: Said, **extra: Any) -> dict[str, Any]:
+    async def call(self, event: str, arguments: Sequence[Any], said: Said, *, answers: bool = True, **extra: Any) -> dict[str, Any]:
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
 
         A handler that raises is answered too, because a sender that gets no answer would try again for ever. What it raises refuses the
         event for good, except TryAgain, and StoreFailed or StoreInUse: they say nothing about the event. Errors other than TryAgain and
         Rejected go to the loop's exception handler as well (asyncio: `loop.set_exception_handler`).
+
+        answers     False: the answer goes to nobody. So the result may be anything, and whatever is raised is reported
         """
         handler = self._handlers.get(event)
         if handler is None:
@@ -69,27 +71,30 @@ class Handlers:
             result = handler(*arguments, **extra)
             if inspect.isawaitable(result):
                 result = await result
-            dump(result)
+            if answers:
+                dump(result)
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
             if (task := asyncio.current_task()) and task.cancelling():  # not something that it waited for, but the handler itself
                 raise
-            if isinstance(error, (TryAgain, Rejected)):
+            if answers and isinstance(error, (TryAgain, Rejected)):
                 return {"ok": False, "error": str(error), "retryable": isinstance(error, TryAgain)}
             self._report(handler, event, error)
             return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": isinstance(error, (StoreFailed, StoreInUse))}
         said("handled", "")
-        return {"ok": True} if result is None else {"ok": True, "result": result}
+        return {"ok": True} if result is None or not answers else {"ok": True, "result": result}
+
+    async def tell(self, event: str, *arguments: Any) -> None:
+        """Call the handler of something that no sender waits for ("connect", "disconnect", "session"), if there is one."""
+        if event in self._handlers:
+            await self.call(event, arguments, lambda kind, why: None, answers=False)
 
     def call_soon(self, event: str, *arguments: Any) -> None:
-        """Call a lifecycle handler ("connect", "disconnect") in a task of its own, so that it can neither delay nor break a connection."""
+        """`tell` in a task of its own, so that it can neither delay nor break a connection."""
         if event in self._handlers:
-            task = asyncio.ensure_future(self._lifecycle(event, arguments))
+            task = asyncio.ensure_future(self.tell(event, *arguments))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-
-    def _lifecycle(self, event: str, arguments: Sequence[Any]) -> Coroutine[Any, Any, dict[str, Any]]:
-        return self.call(event, arguments, lambda kind, why: None)
 
     def _report(self, handler: Callable[..., Any], event: str, error: BaseException) -> None:
         name = getattr(handler, "__name__", repr(handler))

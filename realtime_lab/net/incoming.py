@@ -210,7 +210,9 @@ class Incoming:
             self._observe("received", message=item.number, event=item.event, text=brief(item.data), **place)
         _handling.set(item)
         arguments = () if item.data is None else (item.data,)
-        answer = await self._handlers.call(item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why))
+        answer = await self._handlers.call(
+            item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why), answers=False
+        )
         if answer["ok"] or item.kept or not self._handlers.has(item.event):
             self._inbox.handled()
             self._finish(item)

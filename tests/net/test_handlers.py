@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from realtime_lab.errors import Rejected, TryAgain
 from realtime_lab.net.handlers import Handlers
 from tests.net.harness import rounds
 
@@ -89,6 +90,24 @@ async def test_a_result_that_cannot_travel_is_a_failure_with_an_answer(result: A
     assert not answer["ok"]
     assert answer["error"].startswith("NotSerialisable")
     assert [kind for kind, _ in said] == ["failed"]
+
+
+async def test_what_goes_to_nobody_may_be_anything_and_whatever_is_raised_is_reported(reported: list[dict[str, Any]]) -> None:
+    listen(reported)
+    handlers = Handlers()
+
+    @handlers.register("go")
+    def go(error: Exception | None) -> set[int]:
+        if error is not None:
+            raise error
+        return {1}
+
+    assert await handlers.call("go", (None,), lambda kind, why: None, answers=False) == {"ok": True}
+    for error in (Rejected("no"), TryAgain("later")):
+        await handlers.tell("go", error)
+    await handlers.tell("go", None)
+    await handlers.tell("nobody listens")
+    assert [str(context["exception"]) for context in reported] == ["no", "later"]
 
 
 async def test_a_handler_that_waited_for_something_cancelled_has_failed(reported: list[dict[str, Any]]) -> None:

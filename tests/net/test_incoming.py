@@ -116,6 +116,22 @@ async def test_what_nobody_handles_is_passed_over(tmp_path: Path) -> None:
         assert (client.offset, it.at_client) == (2, [2])
 
 
+async def test_a_handler_may_return_what_json_cannot_carry_because_nobody_is_sent_it(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await ready(it)
+        calls: list[int] = []
+
+        @client.on(CHAT)
+        def as_a_set(n: int) -> set[int]:
+            calls.append(n)
+            return {n}
+
+        await publish(it, 1, 2)
+        await caught_up(it, client)
+        assert (calls, client.halted, errors) == ([1, 2], None, [])
+
+
 # -- handlers that raise ----------------------------------------------------------------------------------------------------------------
 
 
