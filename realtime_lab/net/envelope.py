@@ -164,6 +164,20 @@ def offset_of(arguments: Sequence[Any]) -> int | None:
     return content["id"] if isinstance(content, dict) and content.keys() == {"id", "data"} and _number(content["id"]) else None
 
 
+def check_emitted(data: Any) -> Any:
+    """The data, unless a client would take it for a stored event. Raises InvalidSetting.
+
+    A JavaScript peer that does as Socket.IO's documentation says keeps any number as its offset, so 1.5 and 2**60 are refused as well.
+    """
+    content = data[0] if isinstance(data, tuple) and len(data) == 1 else data
+    if isinstance(content, dict) and content.keys() == {"id", "data"} and isinstance(content["id"], (int, float)):
+        raise InvalidSetting(
+            'data like {"id": 7, "data": ...} is how stored events travel: a client would take the number for its place in the log, and '
+            "then miss events. Give it another shape (whatever a peer sent: put it into a field of its own), or publish() it."
+        )
+    return data
+
+
 def seal_session(session: Session) -> dict[str, Any]:
     """How a session travels."""
     return {"epoch": session.epoch, "offset": session.offset, "recovered": session.recovered, "reason": session.reason}

@@ -7,12 +7,13 @@ from typing import Any
 from realtime_lab.net.appended import Appended
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Doorkeeper
+from realtime_lab.net.envelope import offset_of
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.guests import Guests
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.hosting import Host
-from realtime_lab.net.intake import Intake
-from realtime_lab.net.packets import Observer, ignore
+from realtime_lab.net.intake import Intake, cause
+from realtime_lab.net.packets import Observer, brief, ignore
 
 BEFORE_NEWS = ("after_commit", "before_ack")
 """A crash at one of these comes before anybody is told what was stored."""
@@ -29,6 +30,7 @@ class Run:
         self._log, self._crash, self._observe = log, crash, observe
         self._intake = Intake(handlers, log, dedupe=dedupe, observe=observe, point=self._reached)
         self.guests = Guests(sio, handlers, self._intake, log, doorkeeper=doorkeeper, observe=observe, reached=self._reached)
+        self._number = number
         self._appended = Appended(observe, number)
         self._held = False
         """There is news in the log that nobody may know before a crash that is ordered."""
@@ -47,6 +49,22 @@ class Run:
             self._log.before_commit = self._before_commit
             self._log.on_append = None if self._observe is ignore else self._appended.append
             self._log.on_commit = self._committed
+
+    async def emit(self, event: str, data: Any, *, to: str | None, skip_sid: str | None) -> None:
+        """Send to those who are accepted."""
+        skip = [*self.guests.undecided, *([skip_sid] if skip_sid else [])]
+        self._observe(
+            "emitted",
+            message=self._number(),
+            event=event,
+            text=brief(data),
+            cause=cause.get(),
+            sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid not in skip),
+            skip=skip_sid or "",
+            room=to or "",
+            offset=offset_of((data,)) or -1,
+        )
+        await self.sio.emit(event, data, to=to, skip_sid=skip)
 
     def crash_after_acknowledgements(self, host: Host) -> None:
         """Offer "after_ack" too: only a host of its own knows what has left."""

@@ -18,14 +18,13 @@ from realtime_lab.net.acknowledging import AcknowledgingServer
 from realtime_lab.net.attaching import attachable
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
-from realtime_lab.net.envelope import SESSION, offset_of
+from realtime_lab.net.envelope import SESSION, check_emitted
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.guests import Guest
 from realtime_lab.net.handlers import H, Handlers, Register, wants_tx
 from realtime_lab.net.hosting import MAX_POST, Host, check_port, heartbeat
-from realtime_lab.net.intake import cause
 from realtime_lab.net.logger import LOG
-from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, brief, check_data, check_event, ignore
+from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, check_data, check_event, ignore
 from realtime_lab.net.run import Run
 
 
@@ -87,8 +86,9 @@ class Server:
         """The same guarantees on an application's own python-socketio server, under ASGI, aiohttp or Tornado.
 
         Its namespace "/" belongs to this object: register handlers with `server.on`, and emit with `server.emit`, because `sio.emit` also
-        reaches those who are not accepted yet. `await server.start()` opens the log, and `await server.close()` closes it; who connects
-        before or after that is asked to try again. The connections end with the application's own server. Raises InvalidSetting.
+        reaches those who are not accepted yet, and does not check what it is given: {"id": 7, "data": ...} moves the offsets of clients.
+        `await server.start()` opens the log, and `await server.close()` closes it; who connects before or after that is asked to try
+        again. The connections end with the application's own server. Raises InvalidSetting.
         """
         server = cls(log=log, dedupe=dedupe, authenticate=authenticate, rooms=rooms)
         server._attached, server._run = True, server._new_run(attachable(sio))
@@ -106,7 +106,7 @@ class Server:
 
     @property
     def sio(self) -> Any:
-        """The plain python-socketio server; a new one after a crash. What is emitted there is not recorded."""
+        """The plain python-socketio server; a new one after a crash. What is emitted there is neither checked nor recorded."""
         return self._run.sio
 
     async def start(self) -> None:
@@ -222,25 +222,16 @@ class Server:
     async def emit(self, event: str, data: Any = None, *, to: str | None = None, skip_sid: str | None = None) -> None:
         """Send an event to everybody, or to one sid or room, except `skip_sid`. Nobody promises that it arrives.
 
-        Raises ReservedName, NotSerialisable, AlreadyClosed.
+        With a log, data of the shape {"id": number, "data": ...} is refused: clients would take it for a stored event.
+        Raises InvalidSetting, ReservedName, NotSerialisable, AlreadyClosed.
         """
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
         self._check_name(event)
         data = check_data(data)
-        skip = [*self._run.guests.undecided, *([skip_sid] if skip_sid else [])]
-        self._observe(
-            "emitted",
-            message=self._next(),
-            event=event,
-            text=brief(data),
-            cause=cause.get(),
-            sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid not in skip),
-            skip=skip_sid or "",
-            room=to or "",
-            offset=offset_of((data,)) or -1,
-        )
-        await self.sio.emit(event, data, to=to, skip_sid=skip)
+        if self._log is not None:
+            check_emitted(data)
+        await self._run.emit(event, data, to=to, skip_sid=skip_sid)
 
     async def disconnect(self, sid: str) -> None:
         """End one connection. Socket.IO clients do not come back by themselves after that."""
