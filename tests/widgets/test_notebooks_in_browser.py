@@ -62,6 +62,32 @@ def test_notebook_00_a_learner_cuts_a_connection_and_reads_what_was_lost(browser
         assert notebook.errors == []
 
 
+@pytest.mark.full
+@pytest.mark.browser
+def test_notebook_07_a_learner_sees_what_is_stored_who_has_it_and_how_it_is_replayed(browser, tmp_path):
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder)
+    ARTEFACTS.mkdir(exist_ok=True)
+    with jupyterlab(folder, tmp_path) as address, browser_page(browser, tmp_path) as page:
+        notebook = Notebook(page, address, "07_offset_replay.ipynb")
+        notebook.run_through("control_room(lab)")
+        room = page.locator(".jp-OutputArea-output", has_text="latency").first
+        notebook.press("server sends 5 messages")
+        _score(room, "server → bob", "5 sent", "5 arrived")
+        notebook.press(CUT.format("bob"))
+        _row(room, "bob", "cut")
+        notebook.press("server sends one message")
+        notebook.sees('await lab.publish("chat message", 6)')
+        room.locator("tr", has_text=re.compile(r"^\s*6\s*6\s*·\s*✓")).first.wait_for(timeout=10_000)
+        notebook.press(RESTORE.format("bob"))
+        room.locator("tr", has_text=re.compile(r"^\s*6\s*6\s*✓\s*✓")).first.wait_for(timeout=10_000)
+        room.get_by_text("replayed", exact=True).first.wait_for(timeout=10_000)
+        notebook.press("the log forgets everything that it has now")
+        room.get_by_text("everything up to 6 was trimmed").wait_for(timeout=10_000)
+        page.screenshot(path=ARTEFACTS / "07_the_log.png")
+        assert notebook.errors == []
+
+
 def _row(room, name, word):
     room.get_by_text(re.compile(rf"^\s*{name}\s*\S\s*{word}")).first.wait_for(timeout=10_000)
 
