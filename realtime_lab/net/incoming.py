@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from realtime_lab.errors import InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
+from realtime_lab.net.arrived import Arrived, Heard
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
 from realtime_lab.net.handlers import Handlers
@@ -21,36 +22,16 @@ OnError = Literal["halt", "skip"]
 
 
 @dataclass(eq=False)
-class Arrived:
-    """A stored event on one connection. `done` resolves when nobody has to wait for it any more."""
+class Call:
+    """One call of a handler: of a stored event, or (None) of a session."""
 
-    sid: str
-    index: int
-    event: str
-    data: Any
-    offset: int
-    number: int = 0
-    """The running number of its reception, for the record."""
-    kept: bool = False
-    """Its own transaction has kept its offset, so it is never given to the handler again."""
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def finish(self) -> None:
-        """It is handled, or forgotten."""
-        if not self.done.done():
-            self.done.set_result(None)
+    item: Arrived | None = None
+    transacting: bool = False
+    """Is it inside of `async with client.transaction()`?"""
 
 
-@dataclass(frozen=True)
-class Heard(Session):
-    """A session as it came on one connection."""
-
-    sid: str = ""
-    index: int = -1
-
-
-_handling: ContextVar[Arrived | None] = ContextVar("realtime_lab_handling", default=None)
-"""The stored event whose handler is running."""
+_handling: ContextVar[Call | None] = ContextVar("realtime_lab_handling", default=None)
+"""The call inside which this runs; the tasks that a handler starts inherit it."""
 
 
 class Incoming:
@@ -72,6 +53,8 @@ class Incoming:
         """What the store has, or would have if there were one."""
         self._current: Arrived | None = None
         """The event that was given to its handler and is not finished."""
+        self._call: Call | None = None
+        """The handler that is running."""
         self._news = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
@@ -92,8 +75,8 @@ class Incoming:
 
     @property
     def idle(self) -> bool:
-        """Is everything that came handled and kept? What is halted waits."""
-        return self._inbox.idle and self._kept == self._inbox.position
+        """Is everything that came handled and kept, and has every handler returned? What is halted waits."""
+        return self._inbox.idle and self._call is None and self._kept == self._inbox.position
 
     async def open(self) -> None:
         """Begin, where an earlier run of the same store ended; nothing happens if it has begun. Raises StoreInUse, StoreFailed."""
@@ -157,18 +140,26 @@ class Incoming:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Effects]:
         """See Client.transaction."""
-        item = _handling.get()
         if self._store is None:
             raise InvalidSetting("transaction() works in the client's store, and this client has none. Make it with store=...")
-        if item is None or item is not self._current or item.kept:
+        call = self._own_call
+        if call is None or call.item is None or call.item.kept or call.transacting:
             raise InvalidSetting("transaction() keeps the offset of the event that is being handled: use it inside its handler, once.")
-        position = handled(self._inbox.position, item.offset)
+        position = handled(self._inbox.position, call.item.offset)
+        call.transacting = True
         try:
             async with self._store.transaction(position) as effects:
                 yield effects
         finally:
+            call.transacting = False
             if self._store.position == position:  # also if the handler was cancelled while this was being committed
-                item.kept, self._kept = True, position
+                call.item.kept, self._kept = True, position
+
+    @property
+    def _own_call(self) -> Call | None:
+        """The running handler, for what runs inside it: itself, and every task that it has started."""
+        call = _handling.get()
+        return call if call is self._call else None
 
     # -- one after the other ----------------------------------------------------------------------------------------------------------
 
@@ -185,7 +176,7 @@ class Incoming:
                     item.finish()
                 case Moved(session):
                     await self._keep()
-                    self._moved(session)
+                    await self._moved(session)
                 case None:
                     await self._wait()
 
@@ -195,12 +186,13 @@ class Incoming:
             async with asyncio.timeout_at(due):
                 await self._news.wait()
 
-    def _moved(self, session: Session) -> None:
+    async def _moved(self, session: Session) -> None:
         self.session = Session(session.epoch, session.offset, session.reason)
         if isinstance(session, Heard):
             self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)
-        self._handlers.call_soon(SESSION, seal_session(session))
         self.told_once.set()
+        with self._calling(None):  # in its place: before the next event, which may need what this handler does
+            await self._handlers.tell(SESSION, seal_session(session))
 
     async def _handle(self, item: Arrived) -> None:
         self._current = item
@@ -208,16 +200,25 @@ class Incoming:
             item.number = self._number()
             place = {"sid": item.sid, "index": item.index, "offset": item.offset}
             self._observe("received", message=item.number, event=item.event, text=brief(item.data), **place)
-        _handling.set(item)
         arguments = () if item.data is None else (item.data,)
-        answer = await self._handlers.call(
-            item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why), answers=False
-        )
+        with self._calling(item):
+            answer = await self._handlers.call(
+                item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why), answers=False
+            )
         if answer["ok"] or item.kept or not self._handlers.has(item.event):
             self._inbox.handled()
             self._finish(item)
         elif self._inbox.failed(_now(), random.random()):
             self._give_up(item, answer["error"])
+
+    @contextmanager
+    def _calling(self, item: Arrived | None) -> Iterator[None]:
+        call = self._call = Call(item)
+        _handling.set(call)
+        try:
+            yield
+        finally:
+            self._call = None
 
     def _give_up(self, item: Arrived, error: str) -> None:
         """Its handler has raised every time."""

@@ -5,11 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from realtime_lab.errors import InvalidSetting
+from realtime_lab.net.arrived import Arrived, Heard
 from realtime_lab.net.client_store import Effects
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.envelope import SESSION, offset_of, unseal_session
 from realtime_lab.net.handlers import Handlers, Register
-from realtime_lab.net.incoming import Arrived, Heard, Incoming
+from realtime_lab.net.incoming import Incoming
 from realtime_lab.net.packets import Observer, brief
 from realtime_lab.rules.replay import Session
 

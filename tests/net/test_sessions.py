@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from realtime_lab.errors import ConnectionRejected, ConnectTimeout, InvalidSetting, ReservedName
+from realtime_lab.errors import ConnectionRejected, ConnectTimeout, InvalidSetting, Rejected, ReservedName
 from realtime_lab.net.client import Client
 from realtime_lab.rules.replay import Session
-from tests.net.harness import CHAT, FAST, RETRIES, offline, stack, until
-from tests.net.replaying import CLIENT_TASKS, caught_up, crashed, kept_offset, log_of, missed, publish, replaying, running
+from tests.net.harness import CHAT, FAST, RETRIES, offline, rounds, stack, until
+from tests.net.replaying import CLIENT_TASKS, caught_up, crashed, kept_offset, log_of, missed, publish, replaying, reported, running
 from tests.net.test_client import plain_server, stop
 
 # -- what a client is told --------------------------------------------------------------------------------------------------------------
@@ -86,6 +86,35 @@ async def test_a_backup_that_knows_less_than_the_client_is_told_as_ahead(tmp_pat
         await publish(it, "d")
         await caught_up(it, client)
         assert (client.offset, it.at_client) == (2, ["a", "b", "c", "d"])
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no state"), Rejected("no state")], ids=repr)
+async def test_the_session_handler_has_returned_before_the_next_event_is_handled(tmp_path: Path, error: Exception | None) -> None:
+    """It may have to clear what the events before it have built. What it raises is reported, and nothing stops."""
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = it.client(replay=True)
+        go = asyncio.Event()
+
+        @client.on("session")
+        async def clear(told: dict[str, Any]) -> None:
+            it.at_client.append("session begins")
+            await go.wait()
+            it.at_client.append("session ends")
+            if error is not None:
+                raise error
+
+        await client.connect()  # does not wait for what the application does with it
+        await publish(it, 1, 2)
+        await until(lambda: len(it.of("sent", "server", event=CHAT)) == 2)
+        await it.server.emit("other")
+        await until(lambda: it.of("received", event="other"))  # so the other two are here as well
+        await rounds(20)
+        assert (it.at_client, client.idle) == (["session begins"], False)
+        go.set()
+        await caught_up(it, client)
+        assert it.at_client == ["session begins", "session ends", 1, 2]
+        assert errors == ([] if error is None else [error])
 
 
 # -- restarts of the client -------------------------------------------------------------------------------------------------------------
