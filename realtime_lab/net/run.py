@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from realtime_lab.errors import InvalidSetting
 from realtime_lab.net.appended import Appended
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Doorkeeper
@@ -43,12 +44,31 @@ class Run:
         return self._intake.idle and self.guests.idle and not self._leaving
 
     async def open_log(self) -> None:
-        """Open the log, if there is one, and listen to it. Raises StoreInUse, StoreFailed."""
-        if self._log is not None:
+        """Open the log, if there is one, and listen to it. Raises InvalidSetting, StoreInUse, StoreFailed."""
+        if self._log is None:
+            return
+        if self._log.on_commit is not None:
+            raise InvalidSetting(
+                "this log has another server already, or its on_commit is taken. Give each server a log of its own."
+            )
+        self._log.on_commit = self._committed
+        try:
             await self._log.open()
-            self._log.before_commit = self._before_commit
-            self._log.on_append = None if self._observe is ignore else self._appended.append
-            self._log.on_commit = self._committed
+        except BaseException:
+            self._log.on_commit = None
+            raise
+        self._log.before_commit = self._before_commit
+        self._log.on_append = None if self._observe is ignore else self._appended.append
+
+    async def close_log(self, *, abandon: bool = False) -> None:
+        """Close the log that `open_log` has opened, and listen no more. Raises what the log raises."""
+        if self._log is None or self._log.on_commit != self._committed:
+            return
+        try:
+            await (self._log.abandon() if abandon else self._log.close())
+        finally:
+            if not self._log.is_open:  # else it was closed from inside its own work, and goes on
+                self._log.before_commit = self._log.on_append = self._log.on_commit = None
 
     async def emit(self, event: str, data: Any, *, to: str | None, skip_sid: str | None) -> None:
         """Send to those who are accepted."""

@@ -69,6 +69,7 @@ class Server:
         self._closed = False
         self._emitted = 0
         self._attached = False
+        self._started = False
         self._host: Host | None = None
         self._dying: asyncio.Future[None] | None = None
         self._run = self._new_run(self._own_sio())
@@ -110,25 +111,28 @@ class Server:
         return self._run.sio
 
     async def start(self) -> None:
-        """Listen, and open the log. Raises PortInUse, StoreInUse, StoreFailed."""
+        """Listen, and open the log. Raises PortInUse, StoreInUse, StoreFailed, and InvalidSetting if it, or its log, is started already."""
         if self._closed:
             raise AlreadyClosed("this server was closed. Make a new one.")
-        allow_long_payloads()
-        await self._run.open_log()
-        if not self._attached:
-            await self._listen()
+        if self._started:
+            raise InvalidSetting("this server was started already. After a crash: await server.restart().")
+        self._started = True
+        try:
+            allow_long_payloads()
+            await self._run.open_log()
+            if not self._attached:
+                await self._listen()
+        except BaseException:
+            self._started = False
+            await self._run.close_log()
+            raise
 
     async def _listen(self) -> None:
         host = Host(app := web.Application())
         self._run.crash_after_acknowledgements(host)
         self.sio.eio.start_background_task = host.start_task
         self.sio.attach(app)
-        try:
-            self._address = (self._address[0], await host.start(*self._address))
-        except BaseException:
-            if self._log is not None:
-                await self._log.close()
-            raise
+        self._address = (self._address[0], await host.start(*self._address))
         self._host = host
 
     async def close(self) -> None:
@@ -141,8 +145,7 @@ class Server:
             await self.sio.shutdown()
             await host.stop()
         await self._run.guests.finish()
-        if self._log is not None:
-            await self._log.close()
+        await self._run.close_log()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -249,7 +252,7 @@ class Server:
     async def restart(self) -> None:
         """Start again after a crash, on the same port, with what the log has. Raises UnknownFault if it has not crashed."""
         await self._crash.survived(self._dying)
-        self._dying = None
+        self._dying, self._started = None, False
         await self.start()
         self._observe("fault", event="restart", reason="lab.server.restart()")
 
@@ -264,8 +267,7 @@ class Server:
         self._dying = asyncio.ensure_future(self._bury(host, run))
 
     async def _bury(self, host: Host, run: Run) -> None:
-        if self._log is not None:
-            await self._log.abandon()
+        await run.close_log(abandon=True)
         await host.stop()
         await run.guests.finish()
 
