@@ -82,7 +82,6 @@ class Guests:
         for sid in self.sids:
             self._gone(sid, why)
         self._over = True
-        self._guests.clear()
 
     async def finish(self) -> None:
         """End it for those who are still there, and wait until nothing of it runs any more."""
@@ -115,7 +114,7 @@ class Guests:
 
     async def _on_event(self, event: str, sid: str, *arguments: Any) -> Any:
         guest = self._guests.get(sid)
-        if guest is None:  # of a process that has crashed
+        if guest is None or self._over:  # of a process that has crashed
             return self._sio.not_handled
         peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
         answer = await self._intake.receive(Arrival(sid, index, peer, event, guest.identity), arguments)
@@ -183,7 +182,10 @@ class Guests:
         guest.here = False
         if guest.feed is not None:
             guest.feed.stop()
-        asyncio.get_running_loop().call_soon(self._guests.pop, sid, None)  # the tasks of its last events have not begun yet
         self._intake.clients.disconnected(sid, guest.peer)
         self._observe("disconnected", sid=sid, reason=reason)
-        self._handlers.call_soon("disconnect", sid, reason)
+        farewell = self._handlers.call_soon("disconnect", sid, reason)
+        if farewell is not None:
+            farewell.add_done_callback(lambda farewell: self._guests.pop(sid, None))
+        else:
+            asyncio.get_running_loop().call_soon(self._guests.pop, sid, None)  # the tasks of its last events have not begun yet

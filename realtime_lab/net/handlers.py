@@ -89,12 +89,14 @@ class Handlers:
         if event in self._handlers:
             await self.call(event, arguments, lambda kind, why: None, answers=False)
 
-    def call_soon(self, event: str, *arguments: Any) -> None:
-        """`tell` in a task of its own, so that it can neither delay nor break a connection."""
-        if event in self._handlers:
-            task = asyncio.ensure_future(self.tell(event, *arguments))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def call_soon(self, event: str, *arguments: Any) -> asyncio.Task[None] | None:
+        """`tell` in a task of its own, so that it can neither delay nor break a connection. None: there is no handler."""
+        if event not in self._handlers:
+            return None
+        task: asyncio.Task[None] = asyncio.ensure_future(self.tell(event, *arguments))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _report(self, handler: Callable[..., Any], event: str, error: BaseException) -> None:
         name = getattr(handler, "__name__", repr(handler))

@@ -48,9 +48,7 @@ class Run:
         if self._log is None:
             return
         if self._log.on_commit is not None:
-            raise InvalidSetting(
-                "this log has another server already, or its on_commit is taken. Give each server a log of its own."
-            )
+            raise InvalidSetting("this log has another server already, or its on_commit is taken. Give each server a log of its own.")
         self._log.on_commit = self._committed
         try:
             await self._log.open()

@@ -72,7 +72,8 @@ class Server:
         self._started = False
         self._host: Host | None = None
         self._dying: asyncio.Future[None] | None = None
-        self._run = self._new_run(self._own_sio())
+        self._run = self._last_run = self._new_run(self._own_sio())
+        """After a crash the last one still knows those whose "disconnect" handler runs."""
 
     @classmethod
     def attach(
@@ -177,11 +178,11 @@ class Server:
         return self._run.guests.sids
 
     def auth(self, sid: str) -> Any:
-        """What the application's client gave as `auth` when it connected. Raises UnknownFault for a connection that is over."""
+        """What the application's client gave as `auth` when it connected. Raises UnknownFault after its "disconnect" handler."""
         return self._guest(sid).auth
 
     def identity(self, sid: str) -> str | None:
-        """What `authenticate` said about this connection. Raises UnknownFault for a connection that is over."""
+        """What `authenticate` said about this connection. Raises UnknownFault after its "disconnect" handler."""
         return self._guest(sid).identity
 
     @property
@@ -262,7 +263,8 @@ class Server:
         if host is None:  # it has not begun, or listens elsewhere
             return
         host.abort()
-        run, self._run = self._run, self._new_run(self._own_sio())
+        run = self._last_run = self._run
+        self._run = self._new_run(self._own_sio())
         run.die()
         self._dying = asyncio.ensure_future(self._bury(host, run))
 
@@ -278,7 +280,7 @@ class Server:
         return self._emitted
 
     def _guest(self, sid: str) -> Guest:
-        guest = self._run.guests.guest(sid)
+        guest = self._run.guests.guest(sid) or self._last_run.guests.guest(sid)
         if guest is None:
             raise UnknownFault(f"there is no connection {sid!r} (any more). server.sids has those that there are.")
         return guest
