@@ -19,6 +19,10 @@ def attachable(sio: Any) -> Any:
         raise InvalidSetting('this AsyncServer has its own class for the namespace "/". Register its handlers with server.on(...).')
     if sio.always_connect:
         raise InvalidSetting("this AsyncServer accepts before it asks. Make it with always_connect=False.")
-    if sio.packet_class is packet.Packet:
-        sio.packet_class = StrictPacket
+    if sio.packet_class is not packet.Packet and not issubclass(sio.packet_class, StrictPacket):
+        raise InvalidSetting(
+            f"this AsyncServer reads packets with {sio.packet_class.__qualname__}: by an event named "
+            '"disconnect" a peer could call lifecycle handlers. Leave serializer= out.'
+        )
+    sio.packet_class = sio.packet_class if issubclass(sio.packet_class, StrictPacket) else StrictPacket
     return sio

@@ -1,23 +1,31 @@
 """Who may connect, as whom, and what they may see: asks the application, and sees to it that a client id keeps its owner.
 
-python-socketio awaits `identify` inside the connection's read loop and does not survive an error there (measured), so it is short, and
+python-socketio awaits `admit` inside the connection's read loop and does not survive an error there (measured), so it is short, and
 whatever goes wrong becomes a refusal with a reason.
 """
 
 import asyncio
 import inspect
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from realtime_lab.errors import InvalidSetting, Rejected, TryAgain
 from realtime_lab.net.envelope import Peer
 from realtime_lab.net.event_log import Log
+from realtime_lab.net.event_reader import check_rooms
 
 LIMIT = 5.0
 """Seconds that an answer may take."""
 
 Authenticate = Callable[[Any], Any]
 RoomsOf = Callable[[str | None], Any]
+
+
+class Admitted(NamedTuple):
+    """Somebody who may connect."""
+
+    identity: str | None
+    rooms: frozenset[str]
 
 
 class Doorkeeper:
@@ -29,28 +37,37 @@ class Doorkeeper:
     def __init__(self, authenticate: Authenticate | None, rooms: RoomsOf | None, log: Log | None) -> None:
         self._authenticate, self._rooms, self._log = authenticate, rooms, log
 
-    async def rooms(self, identity: str | None) -> Collection[str]:
-        """The rooms that somebody may see. Raises what the application's function raises, and InvalidSetting for a bad result."""
-        rooms = await _in_time(self._rooms(identity)) if self._rooms is not None else ()
-        if isinstance(rooms, str) or not isinstance(rooms, Collection) or not all(isinstance(room, str) and room for room in rooms):
-            raise InvalidSetting(f"rooms({identity!r}) returned {rooms!r}; return a list of names.")
-        return frozenset(rooms)
+    @property
+    def knows_rooms(self) -> bool:
+        """Can anybody see what is published to a room?"""
+        return self._rooms is not None
 
-    async def identify(self, peer: Peer, auth: Any) -> str | None:
-        """The identity of somebody who wants to connect. Raises Rejected, and TryAgain where it says nothing about them."""
-        if self._authenticate is None:
-            return None
+    async def admit(self, peer: Peer, auth: Any) -> Admitted:
+        """Who wants to connect, and what they may see. Raises Rejected, and TryAgain where nothing is said about them."""
         try:
-            identity = _checked(await _in_time(self._authenticate(auth)))
-            if self._log is not None and peer.client_id:
-                check_owner(await _in_time(self._log.owner_of(peer.client_id)), identity)
+            identity = await self._identify(peer, auth)
+            return Admitted(identity, await self._rooms_of(identity))
         except (Rejected, TryAgain):
             raise
         except Exception as error:  # whatever an application's function raises must not hurt the connection
-            message = f"nobody can say who wants to connect: {type(error).__name__}: {error}"
+            message = f"nobody can say who wants to connect, or what they may see: {type(error).__name__}: {error}"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
             raise TryAgain("the server could not find out who this is. Try again.") from error
+
+    async def _identify(self, peer: Peer, auth: Any) -> str | None:
+        if self._authenticate is None:
+            return None
+        identity = _checked(await _in_time(self._authenticate(auth)))
+        if self._log is not None and peer.client_id:
+            check_owner(await _in_time(self._log.owner_of(peer.client_id)), identity)
         return identity
+
+    async def _rooms_of(self, identity: str | None) -> frozenset[str]:
+        rooms = await _in_time(self._rooms(identity)) if self._rooms is not None else ()
+        try:
+            return frozenset(check_rooms(rooms))
+        except InvalidSetting as error:
+            raise InvalidSetting(f"rooms({identity!r}) returned {rooms!r:.80}; return a list of names. {error}") from None
 
 
 def check_owner(owner: str | None, identity: str | None) -> None:

@@ -86,7 +86,7 @@ class EventReader:
         """See `EventLog.read`."""
         check_number("after", after)
         check_number("limit", limit)
-        names = {} if rooms is None else {f"room{i}": room for i, room in enumerate(_visible(rooms))}
+        names = {} if rooms is None else {f"room{i}": room for i, room in enumerate(["", *check_rooms(rooms)])}
         found = IN_ALL_ROOMS if rooms is None else IN_ROOMS.format(rooms=", ".join(f":{name}" for name in names))
         rows = await self._rows(PAGE.format(found=found), {"after": after, "limit": limit, **names})
         return Page([Stored._make(event) for _, _, *event in rows if event[0] is not None], *rows[0][:2])
@@ -121,7 +121,8 @@ def check_room(room: str) -> str:
     return room
 
 
-def _visible(rooms: Collection[str]) -> list[str]:
+def check_rooms(rooms: Collection[str]) -> list[str]:
+    """The names, each once, or InvalidSetting."""
     if isinstance(rooms, str) or not isinstance(rooms, Collection) or len(rooms) > ROOMS:
         raise InvalidSetting(f"rooms={rooms!r:.80}: give a list or a set of at most {ROOMS} names, or None for all rooms.")
-    return ["", *map(check_room, dict.fromkeys(rooms))]
+    return [check_room(room) for room in dict.fromkeys(rooms)]

@@ -6,11 +6,10 @@ taken.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Literal, TypeVar
 
-from realtime_lab.errors import AlreadyClosed
+from realtime_lab.errors import StoreFailed, StoreInUse
 from realtime_lab.net.envelope import SESSION, Peer, seal_session, seal_stored
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.event_reader import Page, Stored
@@ -28,13 +27,11 @@ STRIDE, WINDOW = 64, 2
 PAUSE, PAUSE_MAX = 0.5, 5.0
 """Seconds until a database that has failed is asked again."""
 
-Rooms = Callable[[], Awaitable[Collection[str]]]
-
 
 class Feed:
-    """Runs from the acceptance of a connection until `stop`. `rooms` is asked once, for what this connection may see."""
+    """Runs from the acceptance of a connection until `stop`. `rooms`: what this connection may see."""
 
-    def __init__(self, sio: Any, sid: str, peer: Peer, log: Log, *, rooms: Rooms, observe: Observer) -> None:
+    def __init__(self, sio: Any, sid: str, peer: Peer, log: Log, *, rooms: Collection[str], observe: Observer) -> None:
         self._sio, self._sid, self._peer, self._log = sio, sid, peer, log
         self._rooms, self._observe = rooms, observe
         self._cursor: Cursor[Stored] = Cursor(peer.known)
@@ -58,18 +55,17 @@ class Feed:
         self.task.cancel()
 
     async def _run(self) -> None:
-        with contextlib.suppress(AlreadyClosed):  # the log was closed before the connection
-            while self._sio.manager.is_pre_connected(self._sid, "/"):  # noqa: ASYNC110  # its acceptance is being written
-                await asyncio.sleep(0)
-            rooms = await self._surely(self._rooms)
-            page = await self._surely(lambda: self._log.read(0, 0))
-            await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
-            while True:
-                self._news.clear()
-                page = await self._surely(lambda: self._log.read(self._cursor.after, PAGE, rooms=rooms))
-                await self._send(page)
-                if len(page.events) < PAGE:
-                    await self._wait_for("news", self._news.wait())
+        """Until it is stopped. Raises AlreadyClosed when somebody closes the log under it."""
+        while self._sio.manager.is_pre_connected(self._sid, "/"):  # noqa: ASYNC110  # its acceptance is being written
+            await asyncio.sleep(0)
+        page = await self._surely(lambda: self._log.read(0, 0))
+        await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
+        while True:
+            self._news.clear()
+            page = await self._surely(lambda: self._log.read(self._cursor.after, PAGE, rooms=self._rooms))
+            await self._send(page)
+            if len(page.events) < PAGE:
+                await self._wait_for("news", self._news.wait())
 
     async def _send(self, page: Page) -> None:
         events = ((each.offset, each) for each in page.events)
@@ -120,9 +116,7 @@ class Feed:
         while True:
             try:
                 return await ask()
-            except AlreadyClosed:
-                raise
-            except Exception as error:  # noqa: BLE001  # the disk's, or whatever the application's `rooms` raises
+            except (StoreFailed, StoreInUse) as error:
                 message = f"the events for {self._sid} have to wait: {type(error).__name__}: {error}"
                 asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
             await asyncio.sleep(pause)

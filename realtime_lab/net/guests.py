@@ -10,7 +10,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from realtime_lab.errors import Rejected, TryAgain
 from realtime_lab.net.acknowledging import asked
-from realtime_lab.net.doorkeeper import Doorkeeper, check_owner
+from realtime_lab.net.doorkeeper import Admitted, Doorkeeper, check_owner
 from realtime_lab.net.envelope import Peer, own_auth, peer_of
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.feed import Feed
@@ -96,9 +96,9 @@ class Guests:
         try:
             peer = peer_of(auth, log=self._log is not None)
             with self._intake.clients.use(peer) as client:  # whoever has it meanwhile is remembered until this is decided
-                identity = await self._identify(sid, peer, own_auth(auth))
+                identity, rooms = await self._admit(sid, peer, own_auth(auth))
                 check_owner(client.owner, identity)
-                self._welcome(sid, Guest(peer, own_auth(auth), identity))
+                self._welcome(sid, Guest(peer, own_auth(auth), identity), rooms)
         except ValueError as error:
             raise Refusal(f"this server expects: {error}") from None
         except Rejected as error:
@@ -127,28 +127,30 @@ class Guests:
 
     # -- its steps ------------------------------------------------------------------------------------------------------------------
 
-    async def _identify(self, sid: str, peer: Peer, auth: Any) -> str | None:
+    async def _admit(self, sid: str, peer: Peer, auth: Any) -> Admitted:
         """Raises Rejected, TryAgain."""
         self._check_ready()
-        identity = await self._doorkeeper.identify(peer, auth)
+        admitted = await self._doorkeeper.admit(peer, auth)
         self._check_ready()
         socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
         if socket is None or socket.closed or not await socket.check_ping_timeout():
             raise TryAgain("the connection has ended")  # python-socketio would keep it in its rooms for ever (measured)
-        return identity
+        return admitted
 
     def _check_ready(self) -> None:
         if self._over or (self._log is not None and not self._log.is_open):
             raise TryAgain("this server is not open. Try again.")
 
-    def _welcome(self, sid: str, guest: Guest) -> None:
+    def _welcome(self, sid: str, guest: Guest, rooms: Collection[str]) -> None:
         """Somebody is accepted. Waits for nothing, so that nobody comes between this and what was checked."""
+        for room in rooms:  # what is merely emitted comes from Socket.IO, and what is stored from the feed
+            self._sio.manager.basic_enter_room(sid, "/", room)
         self._guests[sid] = guest
         self._observe("connected", sid=sid)
         self._take_over(self._intake.clients.connected(sid, guest.peer, guest.identity))
         if self._log is not None:
-            rooms = partial(self._enter, sid, guest.identity)
             guest.feed = Feed(self._sio, sid, guest.peer, self._log, rooms=rooms, observe=self._observe)
+            guest.feed.task.add_done_callback(partial(self._feed_over, sid))
             self._keep(guest.feed.task)
         self._handlers.call_soon("connect", sid)
 
@@ -170,12 +172,17 @@ class Guests:
             message = f"what a connection was to be sent has failed: {error!r}"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
-    async def _enter(self, sid: str, identity: str | None) -> Collection[str]:
-        """The rooms of a connection: their stored events come from its feed, and what is merely emitted comes from Socket.IO."""
-        rooms = await self._doorkeeper.rooms(identity)
-        for room in rooms:
-            await self._sio.enter_room(sid, room)
-        return rooms
+    def _feed_over(self, sid: str, task: asyncio.Task[None]) -> None:
+        """A connection that would get nothing more ends, so that its client comes back by itself."""
+        if not task.cancelled():
+            self._keep(asyncio.ensure_future(self._break_off(sid)))
+
+    async def _break_off(self, sid: str) -> None:
+        """As when a network fails: after a goodbye, of Socket.IO or Engine.IO, python-socketio's client does not come back (measured)."""
+        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        if socket is not None and not socket.closed:
+            await socket.close(wait=False, abort=True, reason=self._sio.eio.reason.TRANSPORT_ERROR)
+            await socket.queue.put(None)  # whoever writes, or polls, ends too
 
     def _gone(self, sid: str, reason: str) -> None:
         guest = self._guests[sid]

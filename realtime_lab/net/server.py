@@ -39,8 +39,10 @@ class Server:
     dedupe                  True: an event with a number is applied once and acknowledged always (rules/dedup.py). Needs a log
     authenticate            called with the `auth` that the application's client gave, for every connection. Returns the identity (a text),
                             or None for a guest; raises Rejected("why"). May be an `async def`. Without it every client_id is believed
-    rooms                   called with the identity, for every connection: the rooms whose published events it may see, live and replayed.
-                            May be an `async def`. Without it: only what is for everybody
+    rooms                   called with the identity, before each connection is accepted; gives the rooms of which it may see what is
+                            published, live and replayed, and emitted. May raise Rejected, and be an `async def`. A room that is taken
+                            away is gone from the next connection on. Whoever is given a new one gets what the log still keeps of it
+                            after their offset. Without it: only what is for everybody
     """
 
     def __init__(
@@ -214,12 +216,15 @@ class Server:
     async def publish(self, event: str, data: Any = None, *, to: str | None = None) -> int:
         """Store an event and give its offset; it is sent to everybody who may see it, also to those who are away and come back.
 
-        to      a room: only connections for which `rooms` names it (Server option). None: everybody
-        In a handler that takes `tx`: `await tx.append(event, data, to=...)`. Raises InvalidSetting without a log, ReservedName,
-        NotSerialisable, PayloadTooLarge; StoreFailed, StoreInUse, AlreadyClosed: then nothing was stored.
+        data    None: handlers are called without an argument. A tuple is stored as a list, so it arrives as one argument
+        to      a room, not a sid: only connections for which `rooms` names it (Server option). None: everybody
+        In a handler that takes `tx`: `await tx.append(event, data, to=...)`. Raises InvalidSetting without a log, or for a room on a server
+        without `rooms`; ReservedName, NotSerialisable, PayloadTooLarge; StoreFailed, StoreInUse, AlreadyClosed: then nothing was stored.
         """
         if self._log is None:
             raise InvalidSetting("publish() stores what it sends, and this server has no log. Make it with log=EventLog(...), or emit().")
+        if to is not None and not self._doorkeeper.knows_rooms:
+            raise InvalidSetting(f"nobody could see what is published to {to!r}: this server has no rooms=, to say who may see it.")
         self._check_name(event)
         return await self._log.append(event, check_data(data), to=to)
 

@@ -163,11 +163,16 @@ def test_a_server_that_accepts_before_it_asks_is_refused() -> None:
         Server.attach(socketio.AsyncServer(async_mode="asgi", always_connect=True))
 
 
-def test_its_packets_are_read_strictly_unless_the_application_has_a_codec_of_its_own() -> None:
+def test_its_packets_are_read_strictly_and_a_codec_that_does_not_is_refused() -> None:
+    class Stricter(StrictPacket):
+        pass
+
     class Own(Packet):
         pass
 
-    usual, own = socketio.AsyncServer(async_mode="asgi"), socketio.AsyncServer(async_mode="asgi", serializer=Own)
+    usual, own = socketio.AsyncServer(async_mode="asgi"), socketio.AsyncServer(async_mode="asgi", serializer=Stricter)
     for sio in (usual, own):
         Server.attach(sio)
-    assert (usual.packet_class, own.packet_class) == (StrictPacket, Own)
+    assert (usual.packet_class, own.packet_class) == (StrictPacket, Stricter)
+    with pytest.raises(InvalidSetting, match=r"Own: .*lifecycle handlers.*serializer="):
+        Server.attach(socketio.AsyncServer(async_mode="asgi", serializer=Own))

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import socketio
 
-from realtime_lab.errors import StoreFailed
+from realtime_lab.errors import AlreadyClosed, StoreFailed
 from realtime_lab.net.client import Client
-from tests.net.harness import Stack, offline, until
+from realtime_lab.net.event_log import EventLog
+from tests.net.harness import CHAT, Stack, offline, until
 from tests.net.replaying import (
     AT_MOST,
     CLIENT_TASKS,
@@ -117,3 +119,62 @@ async def test_a_feed_ends_with_its_connection(tmp_path: Path, state: str, end: 
         await client.close()
         await until(lambda: not running(*CLIENT_TASKS))
         assert {type(error) for error in errors} == ({StoreFailed} if state == "cannot read" else set())
+
+
+# -- a feed that fails ------------------------------------------------------------------------------------------------------------------
+
+
+async def closed_with_news(log: EventLog) -> None:
+    """The last commit wakes everybody, and then there is nothing to read from."""
+    log.submit(lambda tx: tx.append(CHAT, 2))
+    await log.close()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_a_client_whose_feed_has_failed_comes_back_and_misses_nothing(tmp_path: Path, transport: str) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await it.connected(replay=True, transports=[transport])
+        sid, emit = client.sid, it.server.sio.emit
+
+        async def broken(*arguments: Any, **options: Any) -> None:
+            raise RuntimeError("a bug")
+
+        it.server.sio.emit = broken
+        await publish(it, 1)
+        await until(lambda: errors)
+        it.server.sio.emit = emit
+        await publish(it, 2)
+        await caught_up(it, client)
+        assert (it.at_client, [str(error) for error in errors]) == ([1, 2], ["a bug"])
+        assert client.sid != sid
+        assert it.server.sids == (client.sid,)
+
+
+async def test_a_foreign_client_whose_feed_has_failed_comes_back_too(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        reported()
+        peer = socketio.AsyncClient(reconnection_delay=0.01, randomization_factor=0, handle_sigint=False)
+        await peer.connect(it.server.url, transports=["websocket"])
+        await until(lambda: it.server.idle and it.server.sids)
+        (sid,) = it.server.sids
+        await closed_with_news(log_of(it))
+        await until(lambda: not it.server.sids)
+        await log_of(it).open()
+        await until(lambda: it.server.sids and it.server.sids != (sid,))
+        await peer.shutdown()
+
+
+async def test_a_log_that_is_closed_under_a_server_leaves_no_deaf_client(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await it.connected(replay=True)
+        await publish(it, 1)
+        await caught_up(it, client)
+        await closed_with_news(log_of(it))
+        await until(lambda: not client.connected)
+        await log_of(it).open()
+        await publish(it, 3)
+        await caught_up(it, client)
+        assert it.at_client == [1, 2, 3]
+        assert {type(error) for error in errors} == {AlreadyClosed}

@@ -1,4 +1,4 @@
-"""`rooms` decides what may be seen: live, in a replay, and anew at every connection. Until it has answered nothing is sent, nor skipped."""
+"""`rooms` decides what may be seen: live, in a replay, and anew at every connection. Nobody is accepted until it has answered."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime_lab.errors import InvalidSetting, TryAgain
-from realtime_lab.net import doorkeeper, feed
+from realtime_lab.errors import ConnectionRejected, InvalidSetting, Rejected, TryAgain
+from realtime_lab.net import doorkeeper
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 from tests.net.harness import CHAT, FAST, Stack, offline, stack, until
@@ -128,21 +128,22 @@ async def is_cancelled() -> Any:
     ("answer", "report"),
     [
         (raises(ZeroDivisionError("a bug")), ZeroDivisionError),
-        (hangs, TryAgain),
+        (raises(TryAgain("the directory is away. Try again.")), None),
+        (hangs, None),
         (is_cancelled, RuntimeError),
         (lambda: None, InvalidSetting),
         (lambda: RED, InvalidSetting),
         (lambda: [RED, 1], InvalidSetting),
         (lambda: [RED, ""], InvalidSetting),
+        (lambda: ["x" * 201], InvalidSetting),
         (lambda: (room for room in [RED]), InvalidSetting),
     ],
-    ids=["raises", "hangs", "is cancelled", "None", "a text", "a number among them", "an empty name", "a generator"],
+    ids=["raises", "try again", "hangs", "is cancelled", "None", "a text", "a number", "an empty name", "too long", "a generator"],
 )
-async def test_an_answer_that_is_none_is_reported_and_asked_for_again_and_nothing_is_skipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], report: type[Exception]
+async def test_whoever_has_no_answer_is_not_accepted_yet_and_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any], report: type[Exception] | None
 ) -> None:
     monkeypatch.setattr(doorkeeper, "LIMIT", 0.02)
-    monkeypatch.setattr(feed, "PAUSE", 0.01)
     errors: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context["exception"]))
     rights = Rights(ann=[RED])
@@ -154,13 +155,47 @@ async def test_an_answer_that_is_none_is_reported_and_asked_for_again_and_nothin
         await it.server.publish(CHAT, 2, to=RED)
         rights.rights["ann"] = answer
         it.link.restore()
-        await until(lambda: len(errors) >= 2)
-        assert {type(error) for error in errors} == {report}
-        assert (ann.connected, it.at_client) == (True, [1])
+        await until(lambda: rights.asked.count("ann") >= 3)
+        assert {type(error) for error in errors} == ({report} if report else set())
+        assert it.of("wire", type="CONNECT_ERROR")
         await it.server.publish(CHAT, 3)
         _, others = await another(it, None)
         await it.server.publish(CHAT, 4)
         await until(lambda: others == [4])  # nobody else waits for ann's rooms
-        assert it.at_client == [1]
+        assert (it.server.sids, it.at_client) == ((it.clients[-1].sid,), [1])
         rights.rights["ann"] = [RED]
         await until(lambda: it.at_client == [1, 2, 3, 4])
+
+
+async def test_rooms_can_refuse_somebody(tmp_path: Path) -> None:
+    async with seeing(tmp_path, Rights(eve=raises(Rejected("no room for eve")))) as it:
+        eve = it.client(replay=True, auth={"user": "eve"})
+        with pytest.raises(ConnectionRejected, match="no room for eve"):
+            await eve.connect()
+        assert (it.server.sids, it.of("connected")) == ((), [])
+
+
+async def test_a_server_without_a_log_has_rooms_too_from_the_first_moment() -> None:
+    rights = Rights(ann=[RED], bob=[BLUE])
+    async with stack(authenticate=lambda auth: auth["user"], rooms=rights) as it:
+
+        @it.server.on("connect")
+        async def welcome(sid: str) -> None:
+            await it.server.emit(CHAT, "to red, at once", to=RED)
+
+        await it.connected(auth={"user": "ann"})
+        await until(lambda: it.at_client == ["to red, at once"])
+        bob = it.client(auth={"user": "bob"})
+        await bob.connect()
+        await it.server.emit(CHAT, "to blue", to=BLUE)
+        await until(lambda: len(it.at_client) == 3)
+        assert it.at_client == ["to red, at once", "to red, at once", "to blue"]
+        assert rights.asked == ["ann", "bob"]
+
+
+async def test_what_nobody_could_ever_see_is_not_published(tmp_path: Path) -> None:
+    async with stack(log=EventLog(tmp_path / "log.db")) as it:
+        client = await it.connected(replay=True)
+        with pytest.raises(InvalidSetting, match=r"no rooms="):
+            await it.server.publish(CHAT, 1, to=client.sid)
+        assert await it.server.publish(CHAT, 2) == 1
