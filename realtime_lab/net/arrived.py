@@ -34,3 +34,14 @@ class Heard(Session):
 
     sid: str = ""
     index: int = -1
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a handler: of a stored event, or (None) of a session."""
+
+    item: Arrived | None = None
+    transacting: bool = False
+    """Is it inside of `async with client.transaction()`?"""
+    closing: bool = False
+    """Has it closed its own client?"""

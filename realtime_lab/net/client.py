@@ -13,24 +13,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeout, InvalidSetting, PayloadTooLarge, UnknownFault
+from realtime_lab.errors import AlreadyClosed, ConnectTimeout, InvalidSetting, UnknownFault
 from realtime_lab.net.connection import Connection
-from realtime_lab.net.delivery import Delivery
+from realtime_lab.net.emitting import Emitting
 from realtime_lab.net.envelope import announce
 from realtime_lab.net.guarantees import outbox, store_at
 from realtime_lab.net.incoming import Incoming, OnError
-from realtime_lab.net.packets import Observer, allow_long_payloads, check_event, copied, ignore
+from realtime_lab.net.packets import Observer, allow_long_payloads, ignore
 from realtime_lab.net.receiving import Receiving
 from realtime_lab.net.supervisor import FINAL, Supervisor
 from realtime_lab.rules.faults import seconds
 
 State = Literal["new", "connecting", "connected", "disconnected", "closed"]
 TRANSPORTS = ("polling", "websocket")
-ENVELOPE = 256
-"""Bytes that are added to an event on the wire at most: its envelope, the event's own frame, an acknowledgement id."""
 
 
-class Client(Receiving):
+class Client(Receiving, Emitting):
     """A Socket.IO client that comes back by itself.
 
     url                     where the server (or a link) listens. https: the server's certificate has to be one that the system trusts, or
@@ -44,8 +42,9 @@ class Client(Receiving):
                             (rules/retry.py; Socket.IO client option `retries`). Needs an ack_timeout
     window                  how many events may be under way at once, if retries are on
     retry_delay, retry_delay_max    seconds, the wait before another try (rules/backoff.py); 0 does not wait
-    replay                  True: what was published while it was away comes when it is back, in order, and each event is given to its
-                            handler once (rules/replay.py, rules/inbox.py). Needs a Server with a log
+    replay                  True: what was published while it was away comes when it is back, in order, at least once: an event whose
+                            handler was interrupted, or has raised, is given to it again; once in effect with transaction(); over a
+                            restart of the client only with `store` (rules/replay.py, rules/inbox.py). Needs a Server with a log
     on_error                with replay, when a handler has raised four times for one event: "halt" there, or "skip" it
     store                   a file: events, their numbers and the offset survive a restart. Needs retries, because only an acknowledgement
                             tells when an event may be forgotten, or replay
@@ -131,104 +130,79 @@ class Client(Receiving):
         """Is everything settled that can be by itself, and has every handler returned? What waits for a connection waits."""
         return not self._handling and self._outbox.idle
 
-    @property
-    def settled(self) -> bool:
-        """Is everything that was emitted finished, so that nothing waits for a connection either?"""
-        return self._outbox.settled
-
-    @property
-    def waiting(self) -> tuple[int, ...]:
-        """The emissions (by their running number, from 1) that wait in the send buffer."""
-        return self._outbox.waiting
-
-    @property
-    def under_way(self) -> dict[int, int]:
-        """Emission -> how often it was sent, for those that retries send until they are acknowledged."""
-        return self._outbox.under_way
-
-    @property
-    def volatile(self) -> "Volatile":
-        """`client.volatile.emit(...)`: drop the event if it cannot leave at once (Socket.IO, "Volatile events")."""
-        return Volatile(self)
-
-    def emit(self, event: str, data: Any = None) -> Delivery:
-        """Send an event; returns at once. `await` the result for its fate.
-
-        Raises NotConnected (a bare client keeps nothing for later), BufferFull, PayloadTooLarge, ReservedName, NotSerialisable,
-        AlreadyClosed.
-        """
-        return self._emit(event, data, volatile=False)
-
-    def _emit(self, event: str, data: Any, *, volatile: bool) -> Delivery:
-        self._check_open()
-        check_event(event)
-        data, size = copied(data)
-        if size + len(event.encode()) + ENVELOPE > self._max_payload:
-            raise PayloadTooLarge(
-                f"{event!r} has {size:,} bytes, and the server accepts {self._max_payload:,} at most (its envelope included). It was not "
-                "sent: it would end the connection every time. Send it in pieces, or raise max_payload here and the limit of the server."
-            )
-        return self._outbox.emit(event, data, size, volatile=volatile)
-
-    async def flush(self, timeout: float = 10.0) -> None:
-        """Wait until the fate of everything that was emitted is known. Raises NotSettled after `timeout` seconds; nothing is lost by it."""
-        await self._outbox.flush(timeout)
-
     async def connect(self, timeout: float = 10.0) -> None:
         """Connect, and from then on come back after every break. Returns when the first connection is up, and with replay when the server
         has said where this client stands.
 
-        Raises ConnectionRejected when the server says no, ConnectTimeout after `timeout` seconds without a connection, and StoreInUse or
-        StoreFailed for the client's own store.
+        Raises ConnectionRejected when the server says no, or ends it for good before that; ConnectTimeout after `timeout` seconds without
+        a connection, AlreadyClosed when the client is closed meanwhile, and StoreInUse or StoreFailed for the client's own store.
         """
         await self.start()
         try:
             async with asyncio.timeout(timeout):
-                await self._supervisor.first
-                if self._incoming is not None:
-                    await self._incoming.told_once.wait()
-        except ConnectionRejected:
-            await self._supervisor.stop()
-            raise
-        except asyncio.CancelledError:
-            await self._supervisor.stop()
-            self._state = "disconnected"
+                await self._supervisor.reach(self._supervisor.up if self._incoming is None else self._incoming.told_once)
+            self._check_open()
+        except AlreadyClosed:
             raise
         except TimeoutError:
-            connected = self.connected
-            await self._supervisor.stop()
-            self._state = "disconnected"
-            if connected:
-                raise ConnectTimeout(f"{self.url} did not say in {timeout} s where this client stands: it does not replay.") from None
+            why = self._why_not(timeout)
+            await self._give_up()
+            raise ConnectTimeout(why) from None
+        except BaseException:
+            await self._give_up()
+            raise
+
+    async def _give_up(self) -> None:
+        await self._supervisor.stop()
+        self._become("disconnected")
+
+    def _why_not(self, timeout: float) -> str:
+        if not self.connected or self._incoming is None:
             why = self._supervisor.failure or "no attempt ended"
-            raise ConnectTimeout(f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?") from None
+            return f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?"
+        if self._incoming.obstacle:
+            return f"connected, but where this client stands was not known in {timeout} s, because {self._incoming.obstacle}."
+        return f"{self.url} did not say in {timeout} s where this client stands: it does not replay."
 
     async def start(self) -> None:
-        """As connect(), but does not wait for the first connection: for a program that begins offline. Raises StoreInUse, StoreFailed."""
-        self._check_open()
-        if self._supervisor.running:
-            raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
+        """As connect(), but does not wait for the first connection: for a program that begins offline.
+
+        Raises StoreInUse, StoreFailed, AlreadyClosed.
+        """
+        self._check_startable()
         allow_long_payloads()
         await self._outbox.open()
         if self._incoming is not None:
             await self._incoming.open()
-        self._check_open()  # it may have been closed meanwhile
-        self._state = "connecting"
+        self._check_startable()  # it may have been closed, or started, meanwhile
+        if self._incoming is not None:
+            self._incoming.told_once = asyncio.Event()
+        self._become("connecting")
         self._observe("connecting")
         self._supervisor.start()
 
     async def close(self) -> None:
-        """Disconnect for good. Safe to call twice. What has no acknowledgement yet is not waited for: see flush()."""
+        """Disconnect for good. Safe to call twice. What has no acknowledgement yet is not waited for: see flush().
+
+        A handler of a stored event that runs is cancelled, and its event comes again. If it is this handler that calls close(), it runs on.
+        Raises InvalidSetting inside `async with client.transaction()`, and so does abort().
+        """
         await self._end(polite=True)
 
     async def abort(self) -> None:
         """End as a process that is killed, or a page that is refreshed: without a goodbye, and what only memory held is lost."""
-        self._kill_handlers()
         await self._end(polite=False)
 
     async def _end(self, *, polite: bool) -> None:
-        await self._supervisor.stop(polite=polite)
+        if self._incoming is not None:
+            self._incoming.stop()
         self._state = "closed"
+        if not polite:
+            self._kill_handlers()
+        await asyncio.shield(asyncio.ensure_future(self._shut(polite=polite)))  # to its end, whatever becomes of its caller
+
+    async def _shut(self, *, polite: bool) -> None:
+        await self._supervisor.stop(polite=polite)
         if self._incoming is not None:
             await self._incoming.close()
         await self._outbox.close(abandoned=not polite)
@@ -236,7 +210,11 @@ class Client(Receiving):
             await self._incoming.free()
 
     async def __aenter__(self) -> Self:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -252,7 +230,8 @@ class Client(Receiving):
         return announce(await auth if inspect.isawaitable(auth) else auth, peer)
 
     def _opened(self, connection: Connection) -> None:
-        self._connection, self._state = connection, "connected"
+        self._connection = connection
+        self._become("connected")
         self._observe("connected", sid=connection.sid)
         self._outbox.opened(connection)
         self._handlers.call_soon("connect")
@@ -263,34 +242,33 @@ class Client(Receiving):
 
     def _failed(self, connection: Connection) -> None:
         if connection.refused:
-            self._state = "disconnected"
+            self._become("disconnected")
         else:
             self._ended(connection, "transport error")
 
     def _ended(self, connection: Connection, reason: str) -> None:
         if self._connection is not connection:
             return
-        final = reason in FINAL
-        self._connection, self._state = None, "disconnected" if final else "connecting"
+        self._connection = None
+        self._become("disconnected" if reason in FINAL else "connecting")
         self._observe("disconnected", sid=connection.sid, reason=reason)
         self._outbox.ended()
         if self._incoming is not None:
             self._incoming.disconnected()
-        if not final:
+        if self._state == "connecting":
             self._observe("connecting")  # once for all the attempts that follow
         self._handlers.call_soon("disconnect", reason)
+
+    def _become(self, state: State) -> None:
+        """Closed is for ever."""
+        if self._state != "closed":
+            self._state = state
+
+    def _check_startable(self) -> None:
+        self._check_open()
+        if self._supervisor.running:
+            raise UnknownFault("this client is connected already, or trying to. Await client.close() and make a new one.")
 
     def _check_open(self) -> None:
         if self._state == "closed":
             raise AlreadyClosed("this client was closed. Make a new one.")
-
-
-class Volatile:
-    """Emits that are dropped rather than kept."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def emit(self, event: str, data: Any = None) -> Delivery:
-        """Send the event now or never. A dropped one is settled as "rejected" at once; see Client.emit for the errors."""
-        return self._client._emit(event, data, volatile=True)

@@ -6,11 +6,10 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Literal
 
-from realtime_lab.errors import InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
-from realtime_lab.net.arrived import Arrived, Heard
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
+from realtime_lab.net.arrived import Arrived, Call, Heard
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
 from realtime_lab.net.handlers import Handlers
@@ -19,15 +18,6 @@ from realtime_lab.rules.inbox import Handle, Inbox, Moved, Repeat
 from realtime_lab.rules.replay import Position, Session, handled
 
 OnError = Literal["halt", "skip"]
-
-
-@dataclass(eq=False)
-class Call:
-    """One call of a handler: of a stored event, or (None) of a session."""
-
-    item: Arrived | None = None
-    transacting: bool = False
-    """Is it inside of `async with client.transaction()`?"""
 
 
 _handling: ContextVar[Call | None] = ContextVar("realtime_lab_handling", default=None)
@@ -61,7 +51,7 @@ class Incoming:
         self.session: Session | None = None
         """The latest one."""
         self.told_once = asyncio.Event()
-        """It has been told where it stands, and has kept that."""
+        """It has been told where it stands, and has kept that. A new event for each start of the client."""
 
     @property
     def position(self) -> Position | None:
@@ -78,24 +68,46 @@ class Incoming:
         """Is everything that came handled and kept, and has every handler returned? What is halted waits."""
         return self._inbox.idle and self._call is None and self._kept == self._inbox.position
 
+    @property
+    def obstacle(self) -> str:
+        """What a session that has come would wait for; empty if nothing."""
+        if self.halted is not None:
+            return f"the client has halted at offset {self.halted}"
+        return "" if self.idle else "the handler of an earlier event has not returned"
+
     async def open(self) -> None:
-        """Begin, where an earlier run of the same store ended; nothing happens if it has begun. Raises StoreInUse, StoreFailed."""
-        if self._store is not None:
+        """Begin, where an earlier run of the same store ended; nothing happens if it has begun.
+
+        Raises StoreInUse, StoreFailed, AlreadyClosed.
+        """
+        if self._store is not None and self._worker is None:
+            self._check_open()
             await self._store.open()
+        self._check_open()  # it may have been closed meanwhile
         if self._worker is None:
             if self._store is not None:
                 self._inbox.position = self._kept = self._store.position
             self._worker = asyncio.create_task(self._work())
             self._worker.add_done_callback(_report_failure)
 
+    def stop(self) -> None:
+        """Begin nothing new; `close` and `free` follow. Raises InvalidSetting inside a transaction, which would wait for itself."""
+        call = self._own_call
+        if call is not None and call.transacting:
+            raise InvalidSetting("close() and abort() wait for the transaction inside which they were called: call them after its block.")
+        if call is not None:
+            call.closing = True
+        self._closed = True
+        self._news.set()
+
     async def close(self) -> None:
         """End at once: a handler that runs is cancelled, and its event will come again. Afterwards `free` the store.
 
-        A handler that closes its own client runs on to its end; what it did outside of a transaction() will come again too.
+        A handler that closes its own client, itself or in a task that it has started, runs on to its end; what it did outside of a
+        transaction() will come again too.
         """
-        self._closed = True
-        self._news.set()
-        if self._worker is not None and self._worker is not asyncio.current_task():
+        self.stop()
+        if self._worker is not None and self._own_call is None:
             self._worker.cancel("the client ended")
             await asyncio.wait({self._worker})
         if self._current is not None:
@@ -145,6 +157,8 @@ class Incoming:
         call = self._own_call
         if call is None or call.item is None or call.item.kept or call.transacting:
             raise InvalidSetting("transaction() keeps the offset of the event that is being handled: use it inside its handler, once.")
+        if call.closing:
+            raise AlreadyClosed("this handler has closed its own client, and the store with it.")
         position = handled(self._inbox.position, call.item.offset)
         call.transacting = True
         try:
@@ -155,6 +169,10 @@ class Incoming:
             if self._store.position == position:  # also if the handler was cancelled while this was being committed
                 call.item.kept, self._kept = True, position
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise AlreadyClosed("this client was closed. Make a new one.")
+
     @property
     def _own_call(self) -> Call | None:
         """The running handler, for what runs inside it: itself, and every task that it has started."""
@@ -164,10 +182,7 @@ class Incoming:
     # -- one after the other ----------------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        while not self._closed:
-            self._news.clear()
-            if self._inbox.position != self._kept:
-                await self._keep()
+        while await self._goes_on():
             match self._inbox.next(_now()):
                 case Handle(item):
                     await self._handle(item)
@@ -175,10 +190,17 @@ class Incoming:
                     self._observe("discarded", sid=item.sid, index=item.index, event=item.event, offset=item.offset, reason="repeat")
                     item.finish()
                 case Moved(session):
-                    await self._keep()
-                    await self._moved(session)
+                    await self._moved(session, self.told_once)
                 case None:
                     await self._wait()
+
+    async def _goes_on(self) -> bool:
+        self._news.clear()
+        if self._worker is not None and self._worker.cancelling():
+            return False  # a handler did not end when it was told to: its event comes again
+        if self._inbox.position != self._kept:
+            await self._keep()
+        return not self._closed
 
     async def _wait(self) -> None:
         due = self._inbox.next_deadline()
@@ -186,11 +208,12 @@ class Incoming:
             async with asyncio.timeout_at(due):
                 await self._news.wait()
 
-    async def _moved(self, session: Session) -> None:
+    async def _moved(self, session: Session, told: asyncio.Event) -> None:
+        await self._keep()
         self.session = Session(session.epoch, session.offset, session.reason)
         if isinstance(session, Heard):
             self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)
-        self.told_once.set()
+        told.set()
         with self._calling(None):  # in its place: before the next event, which may need what this handler does
             await self._handlers.tell(SESSION, seal_session(session))
 
@@ -247,6 +270,8 @@ class Incoming:
                 await self._store.move(position)
             except (StoreFailed, StoreInUse) as error:
                 _report(error)
+            except AlreadyClosed:
+                return  # a handler has closed its own client, so the store is somebody else's now, and its event comes again
         self._kept = position
 
 

@@ -30,7 +30,9 @@ class Receiving:
         """Decorator: call the function with the arguments of each event of this name.
 
         Also "connect" (), "disconnect" (reason), and "session" (a dict with epoch, offset, recovered and reason) when the server has said
-        where this client stands in its log.
+        where this client stands in its log; with replay the next stored event waits until that handler has returned.
+
+        A stored event without data calls the function without an argument, as one that was emitted; a tuple arrives as one list.
         """
         return self._handlers.register(event)
 

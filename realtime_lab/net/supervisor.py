@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from realtime_lab.errors import AlreadyClosed, ConnectionRejected
 from realtime_lab.net.connection import Connection
@@ -28,8 +29,10 @@ class Supervisor:
         self._initial, self._maximum = initial, maximum
         self._polite = True
         self._task: asyncio.Task[None] | None = None
-        self.first: asyncio.Future[None]
-        """Resolves when the first connection is up; fails with ConnectionRejected, or AlreadyClosed if it is stopped before."""
+        self.up = asyncio.Event()
+        """Since it was started there has been a connection."""
+        self._over: asyncio.Future[None]
+        """Fails with the reason when there will be no connection any more."""
         self.failure = ""
         """Why the latest attempt failed."""
 
@@ -39,34 +42,44 @@ class Supervisor:
         return self._task is not None and not self._task.done()
 
     def start(self) -> None:
-        """Begin."""
-        first = self.first = asyncio.get_running_loop().create_future()
-        first.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits for it
-        self._task = asyncio.create_task(self._run(first))
-        self._task.add_done_callback(lambda task: _never(first))
+        """Begin, or begin again."""
+        self.up, self.failure = asyncio.Event(), ""
+        over = self._over = asyncio.get_running_loop().create_future()
+        over.add_done_callback(asyncio.Future.exception)  # perhaps nobody waits for it
+        self._task = asyncio.create_task(self._run(self.up, over))
+        self._task.add_done_callback(lambda task: _end(over))
+
+    async def reach(self, event: asyncio.Event) -> None:
+        """Wait for this event, or raise at once why it cannot come any more: ConnectionRejected, AlreadyClosed."""
+        reached: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
+        over: asyncio.Future[Any] = self._over
+        try:
+            await asyncio.wait({reached, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reached.cancel()
+        if not event.is_set():
+            over.result()
 
     async def stop(self, *, polite: bool = True) -> None:
         """End the connection, with or without a goodbye, and try no more."""
         self._polite = polite
         if self._task is not None:
+            _end(self._over)
             self._task.cancel()
             await asyncio.wait({self._task})
-            self._task = None
 
-    async def _run(self, first: "asyncio.Future[None]") -> None:
+    async def _run(self, up: asyncio.Event, over: "asyncio.Future[None]") -> None:
         failures = 0
         while True:
             connection = self._make()
             try:
                 await self._attempt(connection)
                 failures = 0
-                if not first.done():
-                    first.set_result(None)
+                up.set()
                 reason = await asyncio.shield(connection.gone)
             except ConnectionRejected as error:
                 self._failed(connection)
-                if not first.done():
-                    first.set_exception(error)
+                _end(over, error)
                 return
             except OSError as error:  # TimeoutError too
                 failures += 1
@@ -75,11 +88,12 @@ class Supervisor:
             finally:
                 await connection.close(goodbye=self._polite)
             if reason in FINAL:
+                _end(over, ConnectionRejected(f"the connection was accepted, and ended for good at once: {reason}"))
                 return
             wait = backoff.delay(max(failures, 1), random.random(), initial=self._initial, maximum=self._maximum)
             await asyncio.sleep(wait)
 
 
-def _never(first: "asyncio.Future[None]") -> None:
-    if not first.done():
-        first.set_exception(AlreadyClosed("this client was closed before it was connected. Make a new one."))
+def _end(over: "asyncio.Future[None]", why: Exception | None = None) -> None:
+    if not over.done():
+        over.set_exception(why or AlreadyClosed("this client was closed before it was connected. Make a new one."))

@@ -9,7 +9,7 @@ import pytest
 from realtime_lab.errors import RealtimeLabError, UnknownFault
 from realtime_lab.net.client import Client
 from tests.net.harness import CHAT, RETRIES, Stack, rounds, until
-from tests.net.replaying import CLIENT_TASKS, caught_up, missed, publish, replaying, reported, running
+from tests.net.replaying import caught_up, missed, publish, replaying, reported
 
 QUICK: dict[str, Any] = {"replay": True, "retry_delay": 0.0}
 
@@ -220,81 +220,3 @@ async def test_what_halts_stays_halted_over_breaks_and_nothing_is_lost_behind_it
         client.resume()
         await caught_up(it, client)
         assert handler.calls == [*[1] * 5, 2, 3, 4]
-
-
-# -- its end ----------------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("state", ["running", "halted", "deaf", "stubborn"])
-@pytest.mark.parametrize("end", ["close", "abort"])
-async def test_a_client_ends_whatever_its_handler_does_and_leaves_nothing_behind(tmp_path: Path, state: str, end: str) -> None:
-    """Deaf: the handler swallows its cancellation. Stubborn: it answers with an error of its own."""
-    async with replaying(tmp_path) as it:
-        errors = reported()
-        client = await ready(it, store=tmp_path / "alice.db")
-        calls: list[int] = []
-
-        @client.on(CHAT)
-        async def handle(n: int) -> None:
-            calls.append(n)
-            try:
-                await asyncio.sleep(0 if state == "halted" else 60)
-            except asyncio.CancelledError:
-                if state == "running":
-                    raise
-                if state == "deaf":
-                    return
-            raise KeyError(n)
-
-        await publish(it, 1, 2, 3)
-        await until(lambda: client.halted if state == "halted" else calls)
-        await until(lambda: running(*CLIENT_TASKS) == 2 + 3)
-        await getattr(client, end)()
-        assert calls == ([1] * 4 if state == "halted" else [1])
-        assert client.state == "closed"
-        await until(lambda: not running(*CLIENT_TASKS))
-        assert [type(error) for error in errors] == {"halted": [KeyError] * 4 + [RealtimeLabError], "stubborn": [KeyError]}.get(state, [])
-        again = await ready(it, store=tmp_path / "alice.db")
-        await caught_up(it, again)
-        assert it.at_client == [1, 2, 3]
-
-
-@pytest.mark.parametrize("end", ["close", "abort"])
-async def test_a_handler_may_end_its_own_client(tmp_path: Path, end: str) -> None:
-    async with replaying(tmp_path) as it:
-        client = await ready(it, store=tmp_path / "alice.db", **RETRIES)
-
-        @client.on(CHAT)
-        async def bye(n: int) -> None:
-            it.at_client.append(n)
-            if n == 2:
-                async with client.transaction() as tx:
-                    await tx.execute("SELECT 1")
-                await getattr(client, end)()
-            it.at_client.append("returned")
-
-        await publish(it, 1, 2, 3)
-        await until(lambda: len(it.at_client) == 4)
-        assert it.at_client == [1, "returned", 2, "returned"]
-        assert client.state == "closed"
-        await until(lambda: not running(*CLIENT_TASKS))
-        again = await ready(it, store=tmp_path / "alice.db")
-        await caught_up(it, again)
-        assert it.at_client[4:] == [3]
-
-
-@pytest.mark.parametrize("end", ["close", "abort"])
-async def test_a_handler_of_a_plain_event_may_end_its_own_client(tmp_path: Path, end: str) -> None:
-    async with replaying(tmp_path) as it:
-        client = await ready(it, store=tmp_path / "alice.db")
-        ended = asyncio.Event()
-
-        @client.on("bye")
-        async def bye() -> None:
-            await getattr(client, end)()
-            ended.set()
-
-        await it.server.emit("bye")
-        await ended.wait()
-        assert client.state == "closed"
-        await ready(it, store=tmp_path / "alice.db")
