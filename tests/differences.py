@@ -173,7 +173,7 @@ ROWS = (
         "what the server sends while a client is away",
         "left to you: the page describes how, and loses some",
         "lost",
-        "`publish` stores it, `Client(replay=True)` gets it, in order and once, also after a restart of either side",
+        "`publish` stores it, `Client(replay=True)` gets it, in order, at least once; over a restart with `store=`",
         (
             STORED + "test_what_was_published_while_a_client_was_away_comes_in_order_and_once",
             STORED + "test_a_crash_between_storing_and_sending_loses_nothing",
