@@ -21,6 +21,9 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = tuple[Any, ...]
 
+CHUNK, CHUNK_MAX = 8, 16
+"""Rows that are fetched at once where nobody knows how large they are."""
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -71,6 +74,29 @@ class Database:
         """Run one statement and give its rows. Raises StoreInUse, StoreFailed, AlreadyClosed."""
         with self._usable():
             return [tuple(row) for row in await self._connection.execute_fetchall(sql, parameters)]
+
+    async def take(self, enough: Callable[[Row], bool], sql: str, parameters: Parameters = ()) -> list[Row]:
+        """As `execute`, up to and with the row at which it is `enough`. Behind that one only a few are read, and dropped.
+
+        Whatever else this connection reads meanwhile sees what was committed when this began, so nothing else should. Raises as `execute`.
+        """
+        rows: list[Row] = []
+        size = CHUNK
+        with self._usable():
+            cursor = await self._connection.cursor()
+            try:
+                await cursor.execute(sql, parameters)
+                while True:
+                    chunk = list(await cursor.fetchmany(size))
+                    for row in chunk:
+                        rows.append(tuple(row))
+                        if enough(rows[-1]):
+                            return rows
+                    if len(chunk) < size:
+                        return rows
+                    size = min(2 * size, CHUNK_MAX)
+            finally:
+                await cursor.close()  # also when it is cancelled: an open statement would keep its old snapshot
 
     async def insert(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one INSERT and give the row's number."""

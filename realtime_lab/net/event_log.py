@@ -23,7 +23,7 @@ from realtime_lab.net.database import (
     open_reader,
     remove_database,
 )
-from realtime_lab.net.event_reader import HIGHEST, EventReader, Page, Stored, check_number
+from realtime_lab.net.event_reader import HIGHEST, Enough, EventReader, Page, Stored, check_number
 from realtime_lab.net.group_commit import GroupCommit, Submitted, T, Work
 from realtime_lab.net.log import Log
 from realtime_lab.net.log_tables import SCHEMA
@@ -74,13 +74,15 @@ class EventLog:
         """Called with `head` right after each commit that appended or removed events, before anybody is told. It must not raise."""
         self._synchronous: Synchronous = synchronous
         self._door = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        """One read at a time: each begins with a snapshot of its own, and only one holds rows that nobody may want."""
         self._database: Database | None = None
         self._second: Database | None = None
         """The connection for reading."""
         self._writer: GroupCommit | None = None
         self._epoch = ""
         self._marks = Marks(0, 0)
-        self._reader = EventReader(self._execute, self.path)
+        self._reader = EventReader(self._query, self.path)
 
     @property
     def is_open(self) -> bool:
@@ -122,12 +124,12 @@ class EventLog:
             await self._finish()  # it may have been closed by somebody who did not wait
             database = await open_database(self.path, SCHEMA, what=WHAT, synchronous=self._synchronous)
             try:
-                _, *marks = await EventReader(database.execute, self.path).page(0, 0)
+                page = await EventReader(lambda sql, parameters, enough: database.execute(sql, parameters), self.path).page(0, 0)
                 self._second = None if self.path == MEMORY else await open_reader(self.path, what=WHAT)
             except BaseException:
                 await database.close()
                 raise
-            self._database, self._epoch, self._marks = database, database.identity, Marks(*marks)
+            self._database, self._epoch, self._marks = database, database.identity, Marks(page.head, page.trimmed)
             self._writer = GroupCommit(
                 database,
                 self._size,
@@ -171,12 +173,13 @@ class EventLog:
         """Append one event, for everybody or for one room, and give its offset after the commit. Raises as `transact` and `tx.append`."""
         return await self.transact(lambda tx: tx.append(event, data, to=to))
 
-    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = ()) -> Page:
+    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
         """The next events with an offset above `after`, in order: those for everybody and for these rooms. rooms=None: for all rooms.
 
+        max_bytes   of stored text at most, though at least one event; `complete` says whether that has cut the page short
         It does not wait for what is being written, except in ":memory:". Raises InvalidSetting, StoreFailed, StoreInUse, AlreadyClosed.
         """
-        return await self._reader.page(after, limit, rooms)
+        return await self._reader.page(after, limit, rooms, max_bytes)
 
     async def events(self) -> list[Stored]:
         """All that is kept, for the curious. Raises as `read`."""
@@ -236,16 +239,21 @@ class EventLog:
         finally:
             try:
                 if second is not None:
-                    await second.close()
+                    async with self._reading:
+                        await second.close()
             finally:
                 await database.close()
 
-    async def _execute(self, sql: str, parameters: Parameters) -> list[Row]:
-        if self._second is None:
-            return await self.transact(lambda tx: tx.execute(sql, parameters))
-        if not self.is_open:
-            raise self._not_open()
-        return await self._second.execute(sql, parameters)
+    async def _query(self, sql: str, parameters: Parameters, enough: Enough | None) -> list[Row]:
+        async def rows_of(database: Database | None) -> list[Row]:
+            if database is None or not self.is_open:
+                raise self._not_open()
+            return await (database.execute(sql, parameters) if enough is None else database.take(enough, sql, parameters))
+
+        if self.path == MEMORY:
+            return await self.transact(lambda tx: rows_of(self._database))
+        async with self._reading:
+            return await rows_of(self._second)
 
     def _appended(self, offset: int, event: str, data: Any, room: str) -> None:
         if self.on_append is not None:

@@ -11,8 +11,10 @@ from realtime_lab.errors import InvalidSetting, StoreFailed
 from realtime_lab.net.body import load
 from realtime_lab.net.database import Parameters, Row
 
-Query = Callable[[str, Parameters], Awaitable[list[Row]]]
-"""Runs one statement and gives its rows."""
+Enough = Callable[[Row], bool]
+
+Query = Callable[[str, Parameters, Enough | None], Awaitable[list[Row]]]
+"""Runs one statement and gives its rows, up to the one at which it is enough; None: all."""
 
 HIGHEST = 2**63 - 1
 """The largest number that SQLite holds, and so the largest offset."""
@@ -30,17 +32,18 @@ IN_ALL_ROOMS = f"SELECT {COLUMNS} FROM log_events WHERE offset > :after ORDER BY
 IN_ROOMS = f"""
     SELECT {COLUMNS} FROM log_events WHERE offset IN (
         SELECT offset FROM log_events INDEXED BY log_events_room WHERE room IN ({{rooms}}) AND offset > :after ORDER BY offset LIMIT :limit)
+    ORDER BY offset LIMIT :limit
 """
 """The offsets come from the index alone: no event of another room is touched, however many there are."""
 
 PAGE = """
-    SELECT head, trimmed, found.*
-    FROM (SELECT
-        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log_events'), 0) AS head,
-        (SELECT CAST(value AS INTEGER) FROM log_meta WHERE name = 'trimmed') AS trimmed)
-    LEFT JOIN ({found}) AS found ON 1
-    ORDER BY found.offset
+    SELECT
+        coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log_events'), 0),
+        (SELECT CAST(value AS INTEGER) FROM log_meta WHERE name = 'trimmed'),
+        NULL, NULL, NULL, NULL
+    UNION ALL SELECT * FROM ({found})
 """
+"""The first row says where the log stands. SQLite gives the events one by one, and never holds all of them (see EXPLAIN QUERY PLAN)."""
 
 
 class Stored(NamedTuple):
@@ -55,6 +58,11 @@ class Stored(NamedTuple):
     """"": it is for everybody."""
     at: float
     """When it was appended, in seconds since 1970 (Unix time)."""
+
+    @property
+    def size(self) -> int:
+        """How much text it is, in bytes."""
+        return len(self.body) + len(self.attachments or "")
 
     @property
     def data(self) -> Any:
@@ -73,6 +81,8 @@ class Page(NamedTuple):
     """The highest offset committed so far; 0: none yet."""
     trimmed: int
     """Everything up to here is gone for good; 0: nothing."""
+    complete: bool = True
+    """False: `max_bytes` has cut it short, and there is more."""
 
 
 class EventReader:
@@ -82,25 +92,44 @@ class EventReader:
         self._query = query
         self._path = path
 
-    async def page(self, after: int, limit: int, rooms: Collection[str] | None = ()) -> Page:
+    async def page(self, after: int, limit: int, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
         """See `EventLog.read`."""
         check_number("after", after)
         check_number("limit", limit)
         names = {} if rooms is None else {f"room{i}": room for i, room in enumerate(["", *check_rooms(rooms)])}
         found = IN_ALL_ROOMS if rooms is None else IN_ROOMS.format(rooms=", ".join(f":{name}" for name in names))
-        rows = await self._rows(PAGE.format(found=found), {"after": after, "limit": limit, **names})
-        return Page([Stored._make(event) for _, _, *event in rows if event[0] is not None], *rows[0][:2])
+        budget = None if max_bytes is None else _Budget(check_number("max_bytes", max_bytes))
+        enough = None if budget is None else budget.is_exceeded
+        rows = await self._rows(PAGE.format(found=found), {"after": after, "limit": limit, **names}, enough)
+        (head, trimmed, *_), *events = rows
+        complete = budget is None or budget.left >= 0
+        if not complete and len(events) > 1:
+            events.pop()  # the one that was too much
+        return Page([Stored._make(event) for event in events], head, trimmed, complete)
 
     async def owner_of(self, client_id: str) -> str | None:
         """See `EventLog.owner_of`."""
         rows = await self._rows("SELECT owner FROM log_clients WHERE client_id = ?", (client_id,))
         return rows[0][0] if rows else None
 
-    async def _rows(self, sql: str, parameters: Parameters) -> list[Row]:
+    async def _rows(self, sql: str, parameters: Parameters, enough: Enough | None = None) -> list[Row]:
         try:
-            return await self._query(sql, parameters)
+            return await self._query(sql, parameters, enough)
         except sqlite3.Error as error:
             raise StoreFailed(f"the event log {self._path} cannot be read: {error}. Put a backup in its place.") from error
+
+
+class _Budget:
+    """Counts the stored text of events."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def is_exceeded(self, row: Row) -> bool:
+        """Is it too much with this event?"""
+        if row[2] is not None:  # else it is the row that says where the log stands
+            self.left -= Stored._make(row).size
+        return self.left < 0
 
 
 def check_number(name: str, value: int, least: int = 0) -> int:

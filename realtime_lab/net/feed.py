@@ -1,8 +1,8 @@
 """Feed: performs for one connection what rules/cursor.py decides. It reads the log, hands over, and waits when there is no room.
 
-However far behind a client is, only one page of the log is in memory for it. A client with replay says from time to time that it has
-handled everything so far (the acknowledgement of one event in STRIDE); for any other peer the only measure is what the transport has
-taken.
+However far behind a client is, only one page of the log, of limited size, is in memory for it. A client with replay says from time to
+time that it has handled everything so far (the acknowledgement of one event in STRIDE); for any other peer the only measure is what the
+transport has taken.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ PAGE = 100
 """Events that are read at once."""
 PORTION = 10
 """Events that are handed to the transport at once. python-engineio decodes 16 packets of one long-polling payload (measured)."""
+BYTES = 256 * 1024
+"""Of stored text in one page, and handed to the transport at once, at most; a larger event goes alone."""
 STRIDE, WINDOW = 64, 2
 """So many events make a stride, and so many strides may be on their way without having been handled."""
 PAUSE, PAUSE_MAX = 0.5, 5.0
@@ -38,6 +40,8 @@ class Feed:
         self._news = asyncio.Event()
         self._credit = asyncio.Semaphore(WINDOW)
         self._sent = 0
+        self._untaken = 0
+        """Bytes that were handed over since the transport had taken everything."""
         self._waits_for: Literal["", "news", "client"] = ""
         self.task: asyncio.Task[None] = asyncio.ensure_future(self._run())
 
@@ -62,14 +66,15 @@ class Feed:
         await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
         while True:
             self._news.clear()
-            page = await self._surely(lambda: self._log.read(self._cursor.after, PAGE, rooms=self._rooms))
-            await self._send(page)
-            if len(page.events) < PAGE:
+            page = await self._surely(lambda: self._log.read(self._cursor.after, PAGE, rooms=self._rooms, max_bytes=BYTES))
+            last = page.complete and len(page.events) < PAGE
+            await self._send(page, last)
+            if last:
                 await self._wait_for("news", self._news.wait())
 
-    async def _send(self, page: Page) -> None:
+    async def _send(self, page: Page, last: bool) -> None:
         events = ((each.offset, each) for each in page.events)
-        for effect in self._cursor.read(events, trimmed=page.trimmed, head=page.head, last=len(page.events) < PAGE):
+        for effect in self._cursor.read(events, trimmed=page.trimmed, head=page.head, last=last):
             await self._perform(effect)
 
     async def _perform(self, effect: Tell | Send[Stored]) -> None:
@@ -79,15 +84,17 @@ class Feed:
                 await self._sio.emit(SESSION, seal_session(session), to=self._sid)
             case Send(offset, stored):
                 data = await self._surely(lambda: _data(stored))
-                asks = await self._room()
+                asks = await self._room(stored.size)
                 self._observe("sent", sid=self._sid, offset=offset, event=stored.event, text=brief(data))
                 await self._sio.emit(stored.event, seal_stored(offset, data), to=self._sid, callback=self._handled if asks else None)
 
-    async def _room(self) -> bool:
+    async def _room(self, size: int) -> bool:
         """Wait until another event may be handed over. Is its acknowledgement to be asked for?"""
         self._sent += 1
-        if self._sent % PORTION == 0:
+        if self._sent % PORTION == 0 or self._untaken + size > BYTES:
             await self._taken()
+            self._untaken = 0
+        self._untaken += size
         if not self._peer.replays or self._sent % STRIDE:
             return False
         await self._wait_for("client", self._credit.acquire())

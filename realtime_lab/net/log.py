@@ -49,7 +49,7 @@ class Log(Protocol):
     async def append(self, event: str, data: Any = None, *, to: str | None = None) -> int:
         """Append one event, wait for the commit and give its offset."""
 
-    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = ()) -> Page:
+    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
         """The next committed events after an offset."""
 
     async def trim(self, before: int) -> int:

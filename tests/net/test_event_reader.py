@@ -368,7 +368,7 @@ async def test_it_behaves_like_a_list(tmp_path: Path) -> None:
                     page = await log.read(after, limit, rooms=seen)
                     visible = [(n, room) for n, room in model if n > after and (seen is None or room in ("", *seen))]
                     assert [(each.offset, each.room) for each in page.events] == visible[:limit]
-                    assert page[1:] == (head, trimmed)
+                    assert page[1:3] == (head, trimmed)
                 case _:
                     await chance.choice([log.close, log.abandon])()
                     await log.open()

@@ -194,8 +194,8 @@ class SlowLog(EventLog):
         super().__init__(path)
         self._gate = gate
 
-    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = ()) -> Page:
-        page = await super().read(after, limit, rooms=rooms)
+    async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
+        page = await super().read(after, limit, rooms=rooms, max_bytes=max_bytes)
         if limit:  # else it is only asked where it stands
             await self._gate.passed()
         return page
