@@ -52,8 +52,10 @@ async def test_of_a_hundred_large_rows_only_a_few_are_fetched_and_the_next_read_
         taken.cancel()
         await asyncio.wait({taken})
         assert taken.cancelled()
+        with pytest.raises(ZeroDivisionError) as kept:  # it keeps the frame, and so the cursor, alive
+            await second.take(lambda row: bool(1 / 0), "SELECT offset FROM log_events")
         assert await log.append("a", "new") == 101
-        assert (await log.read(100)).head == 101  # an open statement would have kept its old snapshot
+        assert (await log.read(100)).head == 101, kept  # an open statement would have kept its old snapshot
 
 
 async def test_reads_beside_each_other_have_a_snapshot_each(tmp_path: Path) -> None:
