@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from realtime_lab.errors import InvalidSetting, Rejected, TryAgain
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, Rejected, TryAgain
 from realtime_lab.net.envelope import Peer
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.event_reader import check_rooms
@@ -59,8 +59,15 @@ class Doorkeeper:
             return None
         identity = _checked(await _in_time(self._authenticate(auth)))
         if self._log is not None and peer.client_id:
-            check_owner(await _in_time(self._log.owner_of(peer.client_id)), identity)
+            check_owner(await self._owner_of(self._log, peer.client_id), identity)
         return identity
+
+    async def _owner_of(self, log: Log, client_id: str) -> str | None:
+        try:
+            owner: str | None = await _in_time(log.owner_of(client_id))
+        except AlreadyClosed:
+            raise TryAgain("this server is not open. Try again.") from None
+        return owner
 
     async def _rooms_of(self, identity: str | None) -> frozenset[str]:
         rooms = await _in_time(self._rooms(identity)) if self._rooms is not None else ()

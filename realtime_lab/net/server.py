@@ -219,7 +219,8 @@ class Server:
         data    None: handlers are called without an argument. A tuple is stored as a list, so it arrives as one argument
         to      a room, not a sid: only connections for which `rooms` names it (Server option). None: everybody
         In a handler that takes `tx`: `await tx.append(event, data, to=...)`. Raises InvalidSetting without a log, or for a room on a server
-        without `rooms`; ReservedName, NotSerialisable, PayloadTooLarge; StoreFailed, StoreInUse, AlreadyClosed: then nothing was stored.
+        without `rooms`; ReservedName, NotSerialisable, PayloadTooLarge; StoreFailed, StoreInUse: then nothing was stored; AlreadyClosed:
+        then nobody knows.
         """
         if self._log is None:
             raise InvalidSetting("publish() stores what it sends, and this server has no log. Make it with log=EventLog(...), or emit().")
