@@ -169,6 +169,8 @@ class Client(Receiving, Emitting):
 
         Raises StoreInUse, StoreFailed, AlreadyClosed.
         """
+        if self._state == "disconnected":
+            await self._supervisor.ended()
         self._check_startable()
         allow_long_payloads()
         await self._outbox.open()

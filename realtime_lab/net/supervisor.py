@@ -68,6 +68,11 @@ class Supervisor:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    async def ended(self) -> None:
+        """Wait until the last connection is cleared away. Only if it has ended for good: nobody is told to stop here."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
     async def _run(self, up: asyncio.Event, over: "asyncio.Future[None]") -> None:
         failures = 0
         while True:

@@ -58,6 +58,7 @@ async def test_who_closes_a_client_that_connects_ends_that_at_once_and_for_ever(
         with pytest.raises(AlreadyClosed):
             await asyncio.wait_for(connecting, 5)
         assert client.state == "closed"
+        assert stage == "no server" or client._supervisor.running, "it waited for the goodbye"
         await ending
         for again in (client.start, client.connect):
             with pytest.raises(AlreadyClosed):
@@ -127,6 +128,24 @@ async def test_a_goodbye_of_the_server_before_the_session_is_told_at_once(time: 
             await asyncio.wait_for(connecting, 5)
         assert client.state == "disconnected"
         await client.close()
+
+
+async def test_who_was_sent_away_may_connect_again_at_once(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = await it.connected(**QUICK)
+        again: list[Any] = []
+
+        @client.on("disconnect")
+        async def come_back(reason: str) -> None:
+            if client.state == "closed":
+                return
+            again.append(client._supervisor.running)
+            await client.connect()
+            again.append(client.state)
+
+        await it.server.disconnect(client.sid)
+        await until(lambda: len(again) == 2)
+        assert again == [True, "connected"]
 
 
 async def test_a_refusal_is_told_at_once_also_to_who_was_here_before(tmp_path: Path) -> None:
