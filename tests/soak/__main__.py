@@ -36,6 +36,8 @@ async def several_down(seeds: Sequence[int], at_once: int) -> list[DownResult]:
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
     results = await _at_once(at_once, run_down, [down_schedule(seed) for seed in seeds])
     results[-1].reported = [message for message in reported if not message.startswith(EXPECTED)]
+    for message in results[-1].reported:
+        print(f"reported: {message}", flush=True)
     return results
 
 

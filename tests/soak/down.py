@@ -12,10 +12,10 @@ from typing import Any
 from realtime_lab.errors import AlreadyClosed
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
+from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.down_judge import Found, judge, twice
 from tests.soak.down_schedule import CAST, Deed, Down
-from tests.soak.folder import folder_in_memory
 from tests.soak.listener import DEPOSIT, NEWS, Listener
 
 LIMIT = 40.0

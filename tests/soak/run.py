@@ -16,8 +16,8 @@ from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
+from tests.folders import folder_in_memory
 from tests.ports import quiet_port
-from tests.soak.folder import folder_in_memory
 from tests.soak.schedule import Schedule, Step
 
 DEPOSIT = "deposit"

@@ -1,4 +1,4 @@
-"""Where a schedule keeps its files."""
+"""Where tests keep files when the disk is not what they are about."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +11,6 @@ MEMORY = Path("/dev/shm")
 
 @contextmanager
 def folder_in_memory() -> Iterator[Path]:
-    """Where there is one, as nobody pulls the plug here, and a client's store waits for the disk at every event."""
+    """Where there is one: a log waits for the disk at every commit, and a client's store at every event. Nobody pulls the plug here."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
