@@ -14,6 +14,9 @@ endif
 PY := $(BIN)/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
+# Two at a time, file by file: much of a test's time is waiting for a heartbeat.
+TWO := -n 2 --dist loadfile
+
 # JupyterLab refuses to start for root, and in a container everybody is root.
 ROOT_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -41,8 +44,8 @@ test: .venv/test.stamp
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports
-	$(PY) -m pytest tests
-	$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
+	$(PY) -m pytest $(TWO) tests
+	$(PY) -m pytest $(TWO) --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
 
 renew: .venv/test.stamp
 	$(PY) tests/renew.py

@@ -213,7 +213,7 @@ async def test_what_halts_stays_halted_over_breaks_and_nothing_is_lost_behind_it
         for n in (3, 4):
             await missed(it, client, n)
             await until(lambda: client.connected)
-        await until(lambda: len(it.of("sent", "server")) == 2 + 3 + 4)
+        await until(lambda: [event.offset for event in it.of("sent", "server", sid=client.sid)] == [1, 2, 3, 4])
         await rounds(20)
         assert (client.halted, client.offset, handler.calls) == (1, 0, [1] * 4)
         handler.bad.clear()
