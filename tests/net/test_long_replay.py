@@ -4,12 +4,11 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from realtime_lab.net.client import Client
@@ -29,7 +28,7 @@ while True:
     await server.publish("tick", time.monotonic())
     await asyncio.sleep(0.02)
 """
-LATE = """
+OURS = """
 from realtime_lab.net.client import Client
 from realtime_lab.rules.replay import Position
 
@@ -42,12 +41,26 @@ client = Client({url!r}, replay=True, store=path)
 @client.on("old")
 async def old(data):
     say(data["n"])
-    if {pause}:
-        await asyncio.sleep({pause})
+    {handle}
 
 await client.connect()
 await asyncio.Event().wait()
 """
+SLOW = OURS.replace("{handle}", "await asyncio.sleep(0.01)")
+FOREIGN = """
+import aiohttp, json
+
+async with aiohttp.ClientSession() as http, http.ws_connect({url!r} + "/socket.io/?EIO=4&transport=websocket") as ws:
+    await ws.receive_str()
+    await ws.send_str('40{{"offset":0}}')
+    while True:
+        text = await ws.receive_str()
+        if text.startswith('42["old",'):
+            say(json.loads(text[2:])[1]["data"]["n"])
+        elif text == "2":  # Engine.IO's ping
+            await ws.send_str("3")
+"""
+"""It acknowledges nothing, and takes as fast as it can: only the transport holds the server back."""
 PROMISED, WHEN_BUSY = (0.99, 0.1), (0.9, 0.25)
 """This part of the live events takes so many seconds at most, from publish() to the handler. WHEN_BUSY: while others compute here."""
 GROWTH = 50_000
@@ -75,12 +88,8 @@ class Figures:
         return f"{self.given} events replayed in {self.took:.1f} s beside {live}, {most}; the server grew by {growth}"
 
 
-Late = Callable[[str, list[int]], AbstractAsyncContextManager[object]]
-"""Somebody who has missed everything, given the url of the server; appends what comes to the list."""
-
-
-async def replay(folder: Path, count: int, late: Late, enough: Callable[[int, int], bool]) -> Figures:
-    """It ends when there is `enough`: (events replayed, live events)."""
+async def replay(folder: Path, count: int, late: str, enough: Callable[[int, int], bool]) -> Figures:
+    """`late` is the code of somebody who has missed everything, and says what comes. Ends when it is `enough`: (replayed, live events)."""
     file, latencies, given = folder / "log.db", list[float](), list[int]()
     await fill(file, count)
     async with process(SERVER, file) as server:
@@ -91,57 +100,18 @@ async def replay(folder: Path, count: int, late: Late, enough: Callable[[int, in
             await until(lambda: len(latencies) >= 50)
             before, began = memory(server.pid, "VmRSS"), time.monotonic()
             latencies.clear()
-            async with late(url, given):
+            async with process(late.format(url=url, handle="pass"), folder / "late.db") as it, asyncio.TaskGroup() as group:
+                reading = group.create_task(read(it, given))
                 await until(lambda: enough(len(given), len(latencies)), timeout=200)
+                reading.cancel()
             took, peak = time.monotonic() - began, memory(server.pid, "VmHWM")
     assert given == list(range(1, len(given) + 1))
     return Figures(len(given), took, latencies, None if before is None or peak is None else peak - before)
 
 
-def ours(folder: Path, pause: float = 0.0) -> Late:
-    """A client with replay in a process of its own, as everybody has it, whose handler takes `pause` seconds."""
-
-    async def read(it: asyncio.subprocess.Process, given: list[int]) -> None:
-        while True:
-            given.append(int(await line_of(it)))
-
-    @asynccontextmanager
-    async def late(url: str, given: list[int]) -> AsyncIterator[None]:
-        async with process(LATE.format(url=url, pause=pause), folder / "late.db") as it, asyncio.TaskGroup() as group:
-            reading = group.create_task(read(it, given))
-            yield
-            reading.cancel()
-
-    return late
-
-
-def slow(folder: Path) -> Late:
-    """Its handler takes a while."""
-    return ours(folder, pause=0.01)
-
-
-def foreign(folder: Path) -> Late:
-    """It acknowledges nothing, and takes as fast as it can: only the transport holds the server back."""
-    return _foreign
-
-
-@asynccontextmanager
-async def _foreign(url: str, given: list[int]) -> AsyncIterator[None]:
-    async def take(ws: aiohttp.ClientWebSocketResponse) -> None:
-        while True:
-            match await ws.receive_str():
-                case "2":  # Engine.IO's ping
-                    await ws.send_str("3")
-                case text if text.startswith('42["old",'):
-                    given.append(json.loads(text[2:])[1]["data"]["n"])
-
-    async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket") as ws:
-        await ws.receive_str()
-        await ws.send_str('40{"offset":0}')
-        async with asyncio.TaskGroup() as group:
-            taking = group.create_task(take(ws))
-            yield
-            taking.cancel()
+async def read(it: asyncio.subprocess.Process, given: list[int]) -> None:
+    while True:
+        given.append(int(await line_of(it)))
 
 
 async def fill(file: Path, count: int) -> None:
@@ -167,23 +137,23 @@ def check(figures: Figures, promise: tuple[float, float]) -> None:
     assert figures.growth is None or figures.growth < GROWTH, figures
 
 
-def measure(count: int, late: Callable[[Path], Late], enough: Callable[[int, int], bool]) -> Figures:
+def measure(count: int, late: str, enough: Callable[[int, int], bool]) -> Figures:
     with folder_in_memory() as folder:  # how long a disk takes is not what is measured
-        return asyncio.run(replay(folder, count, late(folder), enough))
+        return asyncio.run(replay(folder, count, late, enough))
 
 
 def test_who_missed_5000_events_gets_them_while_what_is_new_comes_at_once() -> None:
-    check(measure(5000, ours, lambda replayed, live: replayed == 5000 and live >= 100), WHEN_BUSY)
+    check(measure(5000, OURS, lambda replayed, live: replayed == 5000 and live >= 100), WHEN_BUSY)
 
 
 def test_somebody_slow_holds_nobody_up() -> None:
-    check(measure(5000, slow, lambda replayed, live: replayed >= 100 and live >= 100), WHEN_BUSY)
+    check(measure(5000, SLOW, lambda replayed, live: replayed >= 100 and live >= 100), WHEN_BUSY)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("who", [ours, slow, foreign])
-def test_who_missed_100000_events_holds_nobody_up(who: Callable[[Path], Late], capsys: pytest.CaptureFixture[str]) -> None:
-    figures = measure(100_000, who, lambda replayed, live: replayed == 100_000 or (who is slow and live >= 1000))
+@pytest.mark.parametrize(("who", "late"), [("ours", OURS), ("slow", SLOW), ("foreign", FOREIGN)], ids=["ours", "slow", "foreign"])
+def test_who_missed_100000_events_holds_nobody_up(who: str, late: str, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = measure(100_000, late, lambda replayed, live: replayed == 100_000 or (who == "slow" and live >= 1000))
     with capsys.disabled():
-        print(f"\nfigure: {who.__name__}: {figures}")
+        print(f"\nfigure: {who}: {figures}")
     check(figures, PROMISED)
