@@ -11,7 +11,7 @@ FIRST, COUNT = 20_000, 12_000
 
 
 def quiet_port(seed: int) -> int:
-    """A free port; different seeds get different ones."""
+    """A free port; different seeds get different ones. A soak takes two for each of its seeds, from 0 on."""
     for step in range(COUNT):
         port = FIRST + (seed + 997 * step) % COUNT
         with socket.socket() as probe:

@@ -75,7 +75,7 @@ class Talker:
 
 async def kill_often(times: int, folder: Path, seed: int) -> str:
     """Returns what it came to, in words."""
-    draw, port, file = random.Random(seed), quiet_port(seed), folder / "log.db"
+    draw, port, file = random.Random(seed), quiet_port(11_000 + seed), folder / "log.db"
     talkers = [Talker(name, port, folder, **kind) for name, kind in zip(("alice", "bob", "carol", "dave", "erin"), KINDS, strict=True)]
     published: list[tuple[int, str]] = []
     began = time.monotonic()
