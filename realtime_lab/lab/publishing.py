@@ -10,6 +10,7 @@ from realtime_lab.history.journal import Journal
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.event_reader import Stored
 from realtime_lab.net.log import Log
+from realtime_lab.net.reporting import failure, report
 from realtime_lab.net.server import Server
 from realtime_lab.rules.faults import seconds
 
@@ -84,6 +85,5 @@ class Publishing:
 
 
 def _complain(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        message = f"publishing every few seconds has ended: {error}"
-        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+    if error := failure(task):
+        report(f"publishing every few seconds has ended: {error}", error)

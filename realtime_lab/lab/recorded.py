@@ -1,6 +1,7 @@
 """What a lab's record says: the journal, and everything that is computed from it."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from realtime_lab.errors import LabTrouble
@@ -12,7 +13,7 @@ from realtime_lab.lab.loop_thread import Trouble
 from realtime_lab.rules.faults import Direction
 
 
-class Recorded:
+class Recorded(ABC):
     """The recording half of `Lab`."""
 
     def __init__(self) -> None:
@@ -27,9 +28,9 @@ class Recorded:
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
 
+    @abstractmethod
     def _flush(self) -> None:
         """What cells have emitted happens before they look."""
-        raise NotImplementedError
 
     def verdict(self) -> Verdict:
         """What was lost, duplicated or reordered so far, and which guarantees that refutes."""

@@ -13,6 +13,7 @@ from realtime_lab.errors import AlreadyClosed, InvalidSetting, Rejected, TryAgai
 from realtime_lab.net.envelope import Peer
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.event_reader import check_rooms
+from realtime_lab.net.reporting import report
 
 LIMIT = 5.0
 """Seconds that an answer may take."""
@@ -51,7 +52,7 @@ class Doorkeeper:
             raise
         except Exception as error:  # whatever an application's function raises must not hurt the connection
             message = f"nobody can say who wants to connect, or what they may see: {type(error).__name__}: {error}"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            report(message, error)
             raise TryAgain("the server could not find out who this is. Try again.") from error
 
     async def _identify(self, peer: Peer, auth: Any) -> str | None:

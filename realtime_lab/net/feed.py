@@ -14,6 +14,8 @@ from realtime_lab.net.envelope import SESSION, Peer, seal_session, seal_stored
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.event_reader import Page, Stored
 from realtime_lab.net.packets import Observer, brief
+from realtime_lab.net.reporting import report
+from realtime_lab.net.sockets import engine_socket
 from realtime_lab.rules.cursor import Cursor, Send, Tell
 
 T = TypeVar("T")
@@ -102,7 +104,7 @@ class Feed:
 
     async def _taken(self) -> None:
         """The transport has taken everything so far."""
-        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(self._sid, "/"))
+        socket = engine_socket(self._sio, self._sid)
         if socket is not None:
             await socket.queue.join()
 
@@ -125,7 +127,7 @@ class Feed:
                 return await ask()
             except (StoreFailed, StoreInUse) as error:
                 message = f"the events for {self._sid} have to wait: {type(error).__name__}: {error}"
-                asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+                report(message, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_MAX)
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.database import Database
+from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
 
 T = TypeVar("T")
@@ -163,7 +164,7 @@ class GroupCommit:
             self._after_commit(self._standing)
         except Exception as error:  # noqa: BLE001  # whatever it is, the commit stands, and those who wait must be told
             message = f"what follows a commit of {self._name} failed: {error!r}"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            report(message, error)
 
     async def _run_group(self, job: Submitted[Any] | None) -> None:
         await self._database.execute("BEGIN IMMEDIATE")

@@ -17,6 +17,8 @@ from realtime_lab.net.feed import Feed
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.intake import Arrival, Intake
 from realtime_lab.net.packets import Observer
+from realtime_lab.net.reporting import failure, report
+from realtime_lab.net.sockets import engine_socket
 
 
 @dataclass(eq=False)
@@ -132,7 +134,7 @@ class Guests:
         self._check_ready()
         admitted = await self._doorkeeper.admit(peer, auth)
         self._check_ready()
-        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        socket = engine_socket(self._sio, sid)
         if socket is None or socket.closed or not await socket.check_ping_timeout():
             raise TryAgain("the connection has ended")  # python-socketio would keep it in its rooms for ever (measured)
         return admitted
@@ -168,9 +170,8 @@ class Guests:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            message = f"what a connection was to be sent has failed: {error!r}"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        if error := failure(task):
+            report(f"what a connection was to be sent has failed: {error!r}", error)
 
     def _feed_over(self, sid: str, task: asyncio.Task[None]) -> None:
         """A connection that would get nothing more ends, so that its client comes back by itself."""
@@ -179,7 +180,7 @@ class Guests:
 
     async def _break_off(self, sid: str) -> None:
         """As when a network fails: after a goodbye, of Socket.IO or Engine.IO, python-socketio's client does not come back (measured)."""
-        socket = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, "/"))
+        socket = engine_socket(self._sio, sid)
         if socket is not None and not socket.closed:
             await socket.close(wait=False, abort=True, reason=self._sio.eio.reason.TRANSPORT_ERROR)
             await socket.queue.put(None)  # whoever writes, or polls, ends too

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
 from realtime_lab.net.body import dump
+from realtime_lab.net.reporting import report
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -100,8 +101,7 @@ class Handlers:
 
     def _report(self, handler: Callable[..., Any], event: str, error: BaseException) -> None:
         name = getattr(handler, "__name__", repr(handler))
-        message = f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}"
-        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        report(f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}", error)
 
 
 def wants_tx(handler: Callable[..., Any]) -> bool:

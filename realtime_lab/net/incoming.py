@@ -14,6 +14,7 @@ from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.packets import Observer, brief
+from realtime_lab.net.reporting import failure, report
 from realtime_lab.rules.inbox import Handle, Inbox, Moved, Repeat
 from realtime_lab.rules.replay import Position, Session, handled
 
@@ -250,7 +251,8 @@ class Incoming:
             return
         self._observe("halted", message=item.number, offset=item.offset, reason=error)
         hint = f"client.resume() tries again, client.skip({item.offset}) goes on without it."
-        _report(RealtimeLabError(f"the client has halted at {item.event!r}, offset {item.offset} ({error}): {hint}"))
+        message = f"the client has halted at {item.event!r}, offset {item.offset} ({error}): {hint}"
+        report(message, RealtimeLabError(message))
 
     def _skip(self, item: Arrived, reason: str) -> None:
         self._observe("skipped", message=item.number, offset=item.offset, reason=reason)
@@ -269,19 +271,15 @@ class Incoming:
             try:
                 await self._store.move(position)
             except (StoreFailed, StoreInUse) as error:
-                _report(error)
+                report(str(error), error)
             except AlreadyClosed:
                 return  # a handler has closed its own client, so the store is somebody else's now, and its event comes again
         self._kept = position
 
 
 def _report_failure(worker: asyncio.Task[None]) -> None:
-    if not worker.cancelled() and (error := worker.exception()) is not None:
-        _report(error)
-
-
-def _report(error: BaseException) -> None:
-    asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error})
+    if error := failure(worker):
+        report(str(error), error)
 
 
 def _now() -> float:

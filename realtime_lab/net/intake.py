@@ -20,6 +20,7 @@ from realtime_lab.net.event_log import Log
 from realtime_lab.net.group_commit import Submitted, Work
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.packets import Observer, brief, ignore
+from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Moved, Transaction
 from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Conflict, Gap, Repeat
 
@@ -264,7 +265,7 @@ class Intake:
 
 def _again(error: Exception) -> Answer:
     if not isinstance(error, AlreadyClosed):
-        asyncio.get_running_loop().call_exception_handler({"message": f"an event could not be stored: {error}", "exception": error})
+        report(f"an event could not be stored: {error}", error)
     return {"ok": False, "error": f"it could not be stored: {error}", "retryable": True}
 
 

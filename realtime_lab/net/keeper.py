@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.client_store import ClientStore, Pending
+from realtime_lab.net.reporting import report
 
 STORE_ERRORS = (StoreFailed, StoreInUse)
 """It failed, or a foreign program writes to it for too long. Either may be over soon, so the writer goes on."""
@@ -179,4 +180,4 @@ class StoreKeeper:
             each.kept(n)
 
     def _report(self, error: OSError) -> None:
-        asyncio.get_running_loop().call_exception_handler({"message": f"the client's store: {error}", "exception": error})
+        report(f"the client's store: {error}", error)

@@ -23,14 +23,6 @@ class Log(Protocol):
     def epoch(self) -> str:
         """The name of the sequence that its offsets belong to."""
 
-    @property
-    def head(self) -> int:
-        """The highest offset committed so far; 0: none yet."""
-
-    @property
-    def trimmed(self) -> int:
-        """Every event up to this offset was removed; 0: none."""
-
     async def open(self) -> None:
         """Open; nothing happens if it is open."""
 
@@ -51,9 +43,6 @@ class Log(Protocol):
 
     async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
         """The next committed events after an offset."""
-
-    async def trim(self, before: int) -> int:
-        """Remove every event below an offset."""
 
     async def history_of(self, client_id: str) -> Answers:
         """What is on record about a client."""

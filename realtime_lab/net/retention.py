@@ -3,7 +3,6 @@
 Everything is forgotten in pieces, so that nobody who writes waits long. `trimmed` is written in the transaction that deletes.
 """
 
-import asyncio
 import math
 import sqlite3
 import time
@@ -12,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from realtime_lab.errors import InvalidSetting, StoreFailed, StoreInUse
 from realtime_lab.net.event_reader import check_number
 from realtime_lab.net.group_commit import Work
+from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
 
 PIECE = 1000
@@ -91,7 +91,7 @@ class Retention:
         except (StoreFailed, StoreInUse, sqlite3.Error) as error:
             self.behind, self._not_before = False, time.monotonic() + PAUSE
             message = f"the event log could not forget what is too old: {error}"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            report(message, error)
             raise
 
     async def _forget(self, tx: Transaction, head: int, appended: int) -> None:

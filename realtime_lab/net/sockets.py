@@ -1,13 +1,19 @@
-"""What TCP offers beyond asyncio: a reset instead of a clean end, and how much is still on its way."""
+"""What is under a connection: the Engine.IO socket, and what TCP offers beyond asyncio (a reset, and how much is still on its way)."""
 
 import asyncio
 import contextlib
 import socket
 import struct
 import sys
+from typing import Any
 
 TCP_CLOSE = 7
 """tcp(7): the state of a connection that is over (linux/tcp_states.h)."""
+
+
+def engine_socket(sio: Any, sid: str) -> Any:
+    """The Engine.IO socket of a connection to a python-socketio server; None if it has ended."""
+    return sio.eio.sockets.get(sio.manager.eio_sid_from_sid(sid, "/"))
 
 
 def reset(transport: asyncio.Transport) -> None:
