@@ -1,5 +1,6 @@
 """The lessons as a learner meets them: a real JupyterLab in a real browser, buttons pressed, the page read."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,13 +26,19 @@ def browser():
     return found
 
 
-@pytest.mark.browser
-def test_notebook_00_a_learner_cuts_a_connection_and_reads_what_was_lost(browser, tmp_path):
-    folder = tmp_path / "notebooks"
+@contextlib.contextmanager
+def opened(browser, scratch, name):
+    """A lesson in a JupyterLab of its own: the page, and the notebook in it."""
+    folder = scratch / "notebooks"
     shutil.copytree(NOTEBOOKS, folder)
     ARTEFACTS.mkdir(exist_ok=True)
-    with jupyterlab(folder, tmp_path) as address, browser_page(browser, tmp_path) as page:
-        notebook = Notebook(page, address, "00_start_here.ipynb")
+    with jupyterlab(folder, scratch) as address, browser_page(browser, scratch) as page:
+        yield page, Notebook(page, address, name)
+
+
+@pytest.mark.browser
+def test_notebook_00_a_learner_cuts_a_connection_and_reads_what_was_lost(browser, tmp_path):
+    with opened(browser, tmp_path, "00_start_here.ipynb") as (page, notebook):
         notebook.run_through("control_room(lab)")
         notebook.press(RESTORE.format("alice"))
         notebook.sees("alice.link.restore()")
@@ -65,11 +72,7 @@ def test_notebook_00_a_learner_cuts_a_connection_and_reads_what_was_lost(browser
 @pytest.mark.full
 @pytest.mark.browser
 def test_notebook_07_a_learner_sees_what_is_stored_who_has_it_and_how_it_is_replayed(browser, tmp_path):
-    folder = tmp_path / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder)
-    ARTEFACTS.mkdir(exist_ok=True)
-    with jupyterlab(folder, tmp_path) as address, browser_page(browser, tmp_path) as page:
-        notebook = Notebook(page, address, "07_offset_replay.ipynb")
+    with opened(browser, tmp_path, "07_offset_replay.ipynb") as (page, notebook):
         notebook.run_through("control_room(lab)")
         room = page.locator(".jp-OutputArea-output", has_text="latency").first
         notebook.press("server sends 5 messages")
