@@ -15,7 +15,7 @@ def played(work, **options):
     """Run `work(lab, bob)` in a lab with a log and a client with replay."""
 
     async def main():
-        async with Lab.start(log=True, **options) as lab:
+        async with asyncio.timeout(25), Lab.start(log=True, **options) as lab:
             await work(lab, await lab.join("bob", replay=True))
 
     asyncio.run(main())
