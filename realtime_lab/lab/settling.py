@@ -31,8 +31,8 @@ def never_came(server: Server, links: dict[str, Link]) -> Iterator[str]:
     if server.armed:
         yield f'lab.server.crash(at="{server.armed}") still waits: no event came to this point. Emit one, or lab.server.disarm().'
     for name, link in links.items():
-        for point in link.armed:
-            yield f"{name}.link.cut({point}) still waits: that packet never came. Send it, or take the cut back: {name}.link.disarm()."
+        for armed in link.armed:
+            yield f"{name}.link.{armed} still waits: that packet never came. Send it, or take it back: {name}.link.disarm()."
 
 
 def _client(participant: Participant, server: Server) -> Iterator[str]:

@@ -5,7 +5,7 @@ them is to end the connection. A stall holds the bytes; if one end gives up mean
 
     cut()      resets every connection (RST) and refuses new ones until restore()
     close()    ends every connection cleanly (FIN) and refuses new ones until restore()
-    stall()    holds one direction or both; resume() lets go
+    stall()    holds one direction or both; resume() lets go. Both cut() and stall() may name the packet at which they happen
     refuse()   new connections are reset; accept() lets them in again
     restore()  resume() and accept()
     latency, jitter, bandwidth   attributes: seconds, seconds, bytes per second
@@ -13,28 +13,17 @@ them is to end the connection. A stall holds the bytes; if one end gives up mean
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Callable
-from typing import Protocol
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
+from realtime_lab.errors import AlreadyClosed, InvalidSetting
+from realtime_lab.net.crossings import Armed, Crossings, Witness
 from realtime_lab.net.packets import Observer, ignore
 from realtime_lab.net.pair import Pair
 from realtime_lab.net.passing import Passing
-from realtime_lab.net.session import Packet, Session
+from realtime_lab.net.session import Session
 from realtime_lab.net.wire import Unit
-from realtime_lab.rules.cut_point import Crossing, CutPoint, cut_point
+from realtime_lab.rules.cut_point import cut_point
 from realtime_lab.rules.faults import DIRECTIONS, Direction, Lane, directions, seconds
-
-
-class Witness(Protocol):
-    """Somebody who sees both ends of the link; it makes exact cuts exact for applications and not only for packets."""
-
-    def number(self, sid: str, direction: Direction, index: int) -> int | None:
-        """The n of #n for the `index`-th event of a connection, if the sender is known."""
-
-    def received(self, sid: str, direction: Direction, index: int) -> bool:
-        """Was that event given to a handler (or will nobody ever say so)?"""
 
 
 class Link:
@@ -46,15 +35,11 @@ class Link:
         self.lanes: dict[Direction, Lane] = {direction: Lane() for direction in DIRECTIONS}
         self.sessions: dict[str, Session] = {}
         self._target = (host, port)
-        self._witness = witness
+        self._crossings = Crossings(name, witness)
         self._server: asyncio.Server | None = None
         self._port = 0
         self._pairs: set[Pair] = set()
-        self._armed: list[CutPoint] = []
         self._down = False
-        self._packets: dict[Direction, int] = dict.fromkeys(DIRECTIONS, 0)
-        self._crossed: dict[tuple[Direction, str, int], int] = defaultdict(int)
-        self._named: dict[tuple[Direction, str], int] = defaultdict(int)
 
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
@@ -89,9 +74,9 @@ class Link:
         return any(lane.stalled for lane in self.lanes.values())
 
     @property
-    def armed(self) -> tuple[CutPoint, ...]:
-        """Exact cuts that still wait for their packet."""
-        return tuple(self._armed)
+    def armed(self) -> tuple[Armed, ...]:
+        """Exact faults that still wait for their packet."""
+        return tuple(self._crossings.armed)
 
     @property
     def connections(self) -> int:
@@ -125,14 +110,11 @@ class Link:
             self._fault("cut", "cut()")
             self._break("the link was cut", Pair.reset)
             return
-        self._check_open()
-        self._check_ahead(point)
-        self._armed.append(point)
-        self._fault("armed", f"cut({point})")
+        self._arm(Armed(point))
 
     def disarm(self) -> None:
-        """Take back the exact cuts that still wait for their packet."""
-        self._armed.clear()
+        """Take back the exact faults that still wait for their packet."""
+        self._crossings.armed.clear()
         self._fault("disarm", "disarm()")
 
     def close(self) -> None:
@@ -140,10 +122,27 @@ class Link:
         self._fault("close", "close()")
         self._break("the link was closed", Pair.close)
 
-    def stall(self, direction: str = "both") -> None:
-        """Hold everything of one direction, or of both: no bytes, no error, no end. Both sides find out by their heartbeat."""
-        for which in directions(direction):
-            self.lanes[which].stalled = True
+    def stall(
+        self,
+        direction: str = "both",
+        *,
+        before: str | int | None = None,
+        after: str | int | None = None,
+        packet: int | None = None,
+        attempt: int = 1,
+    ) -> None:
+        """Hold everything of one direction, or of both: no bytes, no error, no end. Both sides find out by their heartbeat.
+
+        Now, or exactly before or after one packet of this direction, which is named as in `cut()`. Raises UnknownFault.
+        """
+        which = directions(direction)
+        named = any(value is not None for value in (before, after, packet)) or attempt != 1
+        point = cut_point(before, after, packet, direction if named else None, attempt)
+        if point is not None:
+            self._arm(Armed(point, stall=direction))
+            return
+        for each in which:
+            self.lanes[each].stalled = True
         self._fault("stall", "stall()" if direction == "both" else f'stall("{direction}")')
         self._pump()
 
@@ -214,19 +213,10 @@ class Link:
         if self._server is None:
             raise AlreadyClosed(f"{self.name}'s link is closed. Start a new lab.")
 
-    def _check_ahead(self, point: CutPoint) -> None:
-        """An exact cut that can never happen is an error now, not a silence later."""
-        which = directions(point.direction or "both")
-        if any(point.matches(crossing) for pair in self._pairs for crossing in pair.waiting()):
-            return
-        if point.packet and self._packets[which[0]] >= point.packet:
-            passed, latest = True, f"packet {self._packets[which[0]]}"
-        else:
-            passed = any(self._crossed[each, point.event, point.number] >= point.attempt for each in which)
-            numbers = [number for each, event, number in self._crossed if each in which and event == point.event]
-            latest = f"{point.event} #{max(numbers, default=0)}"
-        if passed:
-            raise UnknownFault(f"cut({point}): that has already come to {self.name}'s link (the latest is {latest}). Name a later one.")
+    def _arm(self, armed: Armed) -> None:
+        self._check_open()
+        self._crossings.arm(armed, (crossing for pair in self._pairs for crossing in pair.waiting()))
+        self._fault("armed", str(armed))
 
     def _break(self, why: str, end: Callable[[Pair, str], None]) -> None:
         self._down = True
@@ -267,33 +257,23 @@ class Link:
     def passing(self, direction: Direction, unit: Unit, now: float) -> Passing:
         """Give the packets of a unit their positions, and say when it may leave."""
         leave = self.lanes[direction].departure(now, len(unit.raw), random.random())
-        return Passing(unit, leave, [(packet, self._crossing(direction, packet)) for packet in unit.packets])
+        return Passing(unit, leave, [(packet, self._crossings.next(direction, packet)) for packet in unit.packets])
 
-    def _crossing(self, direction: Direction, packet: Packet) -> Crossing:
-        if packet.type != "engine":
-            self._packets[direction] += 1
-        position = self._packets[direction] if packet.type != "engine" else 0
-        if packet.index < 0:
-            return Crossing(direction, position)
-        self._named[direction, packet.event] += 1
-        known = self._witness.number(packet.sid, direction, packet.index) if self._witness else None
-        number = known or self._named[direction, packet.event]
-        self._crossed[direction, packet.event, number] += 1
-        return Crossing(direction, position, packet.event, number, self._crossed[direction, packet.event, number])
+    def due(self, side: str, passing: Passing) -> Armed | None:
+        """The armed fault that names a packet of this unit, on this side of it."""
+        return self._crossings.due(side, passing)
 
-    def due(self, side: str, passing: Passing) -> CutPoint | None:
-        """The armed cut that names a packet of this unit, on this side of it."""
-        for point in self._armed:
-            if point.side == side and any(point.matches(crossing) for _, crossing in passing.packets):
-                return point
-        return None
-
-    def fire(self, point: CutPoint) -> None:
-        """An exact cut has come to its packet."""
-        self._armed.remove(point)
-        self._fault("cut", f"cut({point})")
-        self._break("the link was cut", Pair.reset)
+    def fire(self, armed: Armed) -> None:
+        """An exact fault has come to its packet."""
+        self._crossings.armed.remove(armed)
+        self._fault("stall" if armed.stall else "cut", str(armed))
+        if not armed.stall:
+            self._break("the link was cut", Pair.reset)
+            return
+        for each in directions(armed.stall):
+            self.lanes[each].stalled = True
+        self._pump()
 
     def delivered(self, sid: str, direction: Direction, index: int) -> bool:
         """Has the receiving application been given this event? Without a witness: as far as anybody can tell."""
-        return self._witness is None or self._witness.received(sid, direction, index)
+        return self._crossings.delivered(sid, direction, index)

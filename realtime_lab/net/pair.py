@@ -177,10 +177,10 @@ class Pair:
         self._throttle(direction)
 
     def _forward(self, direction: Direction, sink: asyncio.Transport) -> bool:
-        """Pass on the first unit. False: an exact cut happened instead, or right behind it."""
+        """Pass on the first unit. False: an exact fault happened instead, or right behind it."""
         queue = self._queues[direction]
-        if point := self._link.due("before", queue[0]):
-            self._link.fire(point)
+        if armed := self._link.due("before", queue[0]):
+            self._link.fire(armed)
             return False
         passing = queue.popleft()
         self._waiting[direction] -= len(passing.unit.raw)
@@ -189,8 +189,8 @@ class Pair:
             if packet.index >= 0:
                 self._last[direction] = packet
         sink.write(passing.unit.raw)
-        if point := self._link.due("after", passing):
-            self._link.fire(point)
+        if armed := self._link.due("after", passing):
+            self._link.fire(armed)
             return False
         return True
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from realtime_lab.net.packets import Observer
 from realtime_lab.net.session import Packet, Session
 from realtime_lab.net.wire import Unit
-from realtime_lab.rules.cut_point import Crossing, CutPoint
+from realtime_lab.rules.cut_point import Crossing
 from realtime_lab.rules.faults import Direction, Lane
 
 
@@ -36,11 +36,11 @@ class Owner(Protocol):
     def passing(self, direction: Direction, unit: Unit, now: float, /) -> Passing:
         """Give the packets of a unit their positions, and say when it may leave."""
 
-    def due(self, side: str, passing: Passing, /) -> CutPoint | None:
-        """The armed cut that names a packet of this unit, on this side of it."""
+    def due(self, side: str, passing: Passing, /) -> Any:
+        """The armed fault that names a packet of this unit, on this side of it, if there is one."""
 
-    def fire(self, point: CutPoint, /) -> None:
-        """An exact cut has come to its packet."""
+    def fire(self, armed: Any, /) -> None:
+        """An exact fault has come to its packet."""
 
     def delivered(self, sid: str, direction: Direction, index: int, /) -> bool:
         """Has the receiving application been given this event?"""

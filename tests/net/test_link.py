@@ -95,7 +95,7 @@ async def test_an_exact_cut_divides_the_messages_at_the_named_one(
     async with stack() as it:
         client = await it.connected(transports=transports)
         it.link.cut(**{side: f"{CHAT} #4"}, direction=direction)
-        assert [str(point) for point in it.link.armed] == [f'{side}="{CHAT} #4", direction="{direction}"']
+        assert [str(armed) for armed in it.link.armed] == [f'cut({side}="{CHAT} #4", direction="{direction}")']
         await one_by_one(it, direction, 1, 2, 3)
         await say(it, direction, 4)
         await broken(it, client)
@@ -200,6 +200,40 @@ async def test_a_cut_waits_until_the_witness_says_that_what_crossed_was_handled(
         await until(lambda: it.link.connections == 0)
         assert witness.asked > 20
         assert not it.link.busy
+
+
+@both_transports
+@both_directions
+@pytest.mark.parametrize(("side", "crossing"), [("before", 3), ("after", 4)])
+async def test_an_exact_stall_holds_everything_from_the_named_message_on_and_loses_nothing(
+    side: str, crossing: int, direction: str, transports: tuple[str, ...]
+) -> None:
+    async with stack() as it:
+        client = await it.connected(transports=transports)
+        it.link.stall(direction, **{side: f"{CHAT} #4"})
+        assert [str(armed) for armed in it.link.armed] == [f'stall("{direction}", {side}="{CHAT} #4", direction="{direction}")']
+        assert it.link.state == "open"
+        await one_by_one(it, direction, 1, 2, 3)
+        await say(it, direction, 4)
+        await until(lambda: it.link.state == "stalled")
+        await say(it, direction, 5)
+        await until(lambda: it.chats("held", direction)[:1] == [str(crossing + 1)])
+        assert it.link.armed == ()
+        await until(lambda: len(heard(it, direction)) == crossing)
+        it.link.resume(direction)
+        await until(lambda: heard(it, direction) == [1, 2, 3, 4, 5])
+        await it.works(client)
+
+
+async def test_an_exact_stall_of_one_direction_leaves_the_other_alone() -> None:
+    async with stack() as it:
+        client = await it.connected()
+        it.link.stall("downstream", packet=2)  # packet 1 accepted the connection
+        await it.server.emit(CHAT, "held")
+        await until(lambda: it.chats("held", "downstream") == ["held"])
+        client.emit(CHAT, "passes")
+        await until(lambda: it.at_server == ["passes"])
+        assert it.at_client == []
 
 
 async def test_disarm_takes_back_an_exact_cut() -> None:
