@@ -99,7 +99,20 @@ class Lab(Recorded):
 
         Raises NameTaken, InvalidSetting, ConnectTimeout.
         """
-        return await self._on_lab(self._join(name, options))
+        participant = await self.prepare(name, **options)
+        try:
+            await participant.connect()
+        except BaseException:
+            await self._on_lab(self._leave(name))
+            raise
+        return participant
+
+    async def prepare(self, name: str, **options: Any) -> Participant:
+        """As join(), for a program that begins offline: the client does not connect before `await participant.connect()`.
+
+        So its link can be broken before the first packet. Raises NameTaken, InvalidSetting.
+        """
+        return await self._on_lab(self._prepare(name, options))
 
     async def open_link(self, name: str) -> Any:
         """A link for a client of your own: let it connect to `link.url`. It is seen, and judged, on the wire only.
@@ -233,20 +246,24 @@ class Lab(Recorded):
         await link.start()
         return link
 
-    async def _join(self, name: str, options: dict[str, Any]) -> Participant:
+    async def _prepare(self, name: str, options: dict[str, Any]) -> Participant:
         link = await self._new_link(name, "")
         try:
             participant = Participant(
                 name, link, client_options(options, lambda: self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
             )
-            await participant.client.connect()
         except BaseException:
-            self.journal.record(name, "left")
-            await self.links.pop(name).stop()
+            await self._leave(name)
             raise
         self.participants[name] = participant
         self._tell()
         return participant
+
+    async def _leave(self, name: str) -> None:
+        if participant := self.participants.pop(name, None):
+            await participant.client.close()
+        self.journal.record(name, "left")
+        await self.links.pop(name).stop()
 
     async def _settle(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout

@@ -209,6 +209,16 @@ class Participant:
         """`alice.volatile.emit(...)`: drop the event if it cannot leave at once."""
         return Volatile(self)
 
+    async def connect(self) -> None:
+        """Connect, if `lab.prepare()` has made it; from then on it comes back by itself. Raises what Client.connect raises."""
+        self._outgoing.flush()
+        await self._thread.run(self.client.connect())
+
+    async def start(self) -> None:
+        """As connect(), but does not wait for the first connection."""
+        self._outgoing.flush()
+        await self._thread.run(self.client.start())
+
     async def refresh(self) -> None:
         """Start anew, as a page that is refreshed or a process that is killed: what only memory held is lost.
 

@@ -543,3 +543,27 @@ def test_slips_of_a_beginner_get_an_answer():
                 await Lab.start(port=port)
 
     asyncio.run(main())
+
+
+async def test_a_prepared_client_begins_offline_and_its_handshake_can_be_cut() -> None:
+    async with Lab.start(name="prepared") as lab:
+        alice = await lab.prepare("alice", send_buffer=True)
+        assert alice.state == "new" and not alice.connected
+        alice.link.cut(before=1, direction="downstream")  # the answer to CONNECT
+        await alice.start()
+        await lab.settle()
+        assert not alice.connected and alice.link.state == "down"
+        alice.emit("chat message", "kept")
+        alice.link.restore()
+        await lab.settle()
+        assert lab.verdict().leg("alice", "server").received == ("#1",)
+
+
+async def test_a_prepared_client_connects_when_it_is_told_to() -> None:
+    async with Lab.start(name="prepared") as lab:
+        alice = await lab.prepare("alice")
+        await lab.settle()
+        await alice.connect()
+        assert alice.connected
+        with pytest.raises(NameTaken):
+            await lab.prepare("alice")
