@@ -174,6 +174,11 @@ class Lab(Recorded):
         return self._server.state
 
     @property
+    def has_database(self) -> bool:
+        """Is there anything that query() can ask?"""
+        return self._log is not None
+
+    @property
     def stores(self) -> bool:
         """Is what is published stored?"""
         return self._publishing.stores

@@ -8,7 +8,8 @@ after_ack        the answer was sent
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from realtime_lab.errors import UnknownFault
 from realtime_lab.net.packets import Observer
@@ -24,6 +25,11 @@ class CrashPoint:
         self._observe, self._die = observe, die
         self.at: str | None = None
         self._left = 0
+        self._out = 0
+        """Answers that are on their way out."""
+        self._calm = asyncio.Event()
+        """Not set: an answer is on its way out, and the process ends as soon as it has left."""
+        self._calm.set()
 
     def order(self, at: str | None, nth: int, *, with_log: bool) -> None:
         """Crash now (at=None), or when the nth event comes to this point. Raises UnknownFault."""
@@ -44,8 +50,24 @@ class CrashPoint:
         self.at = None
         self._observe("fault", event="disarm", reason="lab.server.disarm()")
 
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """An answer leaves. If the crash comes right after it, nothing more is begun: whether it still were is left to chance."""
+        last = self._left - self._out == 1
+        if last:
+            self._calm.clear()
+        self._out += 1
+        try:
+            yield
+        finally:
+            self._out -= 1
+            if last:
+                self._calm.set()
+
     async def reached(self, point: str) -> None:
         """An event is at this point. If this is where to crash, it never gets any further."""
+        if point == "before_apply":
+            await self._calm.wait()
         if point != self.at:
             return
         self._left -= 1

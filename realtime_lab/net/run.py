@@ -92,9 +92,10 @@ class Run:
             if self._crash.at == "after_ack" and socket is not None:
                 self._leaving += 1
                 try:
-                    if await _taken(socket):
-                        await host.sent()
-                        await self._crash.reached("after_ack")
+                    with self._crash.leaving():
+                        if await _taken(socket):
+                            await host.sent()
+                            await self._crash.reached("after_ack")
                 finally:
                     self._leaving -= 1
 

@@ -1,0 +1,99 @@
+"""Break a scenario at every place where it can break, once each, for every design, on the real stack.
+
+Random faults teach badly: wrong code passes by luck. A link knows the packets, so every break point can be tried, and a design that
+survives has survived all of them. (Of this scenario, with one fault in each run: the matrix says how many it tried.)
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from realtime_lab.errors import InvalidSetting
+from realtime_lab.lab.fate_matrix import FateMatrix
+from realtime_lab.lab.loop_thread import LoopThread, Trouble
+from realtime_lab.lab.points import FAULTS, Break, Point, check_faults, points_of
+from realtime_lab.lab.trial import Design, Outcome, Scenario, try_once
+
+BUSY = 4
+"""Labs that run at once. More only wait for each other (measured: one process has one interpreter lock)."""
+PATIENT = 12
+"""Labs at once that do little but wait for a heartbeat: a stall takes two to three seconds to be noticed."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many runs are done, and how many there are."""
+
+_numbers = itertools.count(1)
+
+
+class Sweep:
+    """`await sweep(...)`, or `sweep(...).run()` where nothing can be awaited. Both can be interrupted; every lab is closed then."""
+
+    def __init__(
+        self, scenario: Scenario, designs: Sequence[Design], faults: Sequence[str], stalls: int | None, progress: Progress | None
+    ) -> None:
+        names = [design.name for design in designs]
+        if not designs or len(set(names)) < len(names):
+            raise InvalidSetting(f"designs: give at least one, each with a name of its own, not {names}.")
+        self._scenario, self._designs, self._faults = scenario, tuple(designs), check_faults(faults)
+        self._stalls, self._progress = stalls, progress
+        self._done = self._total = 0
+        self._limits = {False: asyncio.Semaphore(BUSY), True: asyncio.Semaphore(PATIENT)}
+
+    def __await__(self) -> Generator[Any, None, FateMatrix]:
+        return self._sweep().__await__()
+
+    def run(self) -> FateMatrix:
+        """The same, for a cell or a script without `await`."""
+        troubles: list[Trouble] = []
+        thread = LoopThread("realtime_lab sweep", troubles.append)
+        work = thread.submit(self._sweep())
+        try:
+            return work.result()
+        except BaseException:
+            work.cancel()
+            thread.call(lambda: None)
+            raise
+        finally:
+            thread.stop()
+
+    async def _sweep(self) -> FateMatrix:
+        plain = await asyncio.gather(*(self._try(design, None) for design in self._designs))
+        plan = [
+            (design, point)
+            for design, outcome in zip(self._designs, plain, strict=True)
+            for point in points_of(outcome.events, self._faults, commits=outcome.rows > 0, stalls=self._stalls)
+        ]
+        self._done, self._total = 0, len(plan)
+        async with asyncio.TaskGroup() as group:
+            runs = [group.create_task(self._try(design, point)) for design, point in plan]
+        return FateMatrix(plain, [run.result() for run in runs])
+
+    async def _try(self, design: Design, point: Point | None) -> Outcome:
+        async with self._limits[isinstance(point, Break) and point.stall]:
+            outcome = await try_once(self._scenario, design, point, name=f"sweep {next(_numbers)}")
+        self._done += 1
+        if self._progress is not None and self._total:
+            self._progress(self._done, self._total)
+        return outcome
+
+
+def sweep(
+    scenario: Scenario,
+    designs: Sequence[Design],
+    *,
+    faults: Sequence[str] = FAULTS,
+    stalls: int | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Run `scenario` once for every break point of every design, and return the FateMatrix: `await` it, or call its `run()`.
+
+    scenario    an async function that is given a Trial
+    faults      which of "cut" (RST before and after each packet), "stall" (of that direction, before each packet), "crash" (of the server,
+                at each of its crash points, for each event)
+    stalls      at most so many stalls for each design, evenly spread: each of them takes two to three seconds
+    progress    called with (done, total) after each run
+
+    Raises InvalidSetting, and what the scenario raises.
+    """
+    return Sweep(scenario, designs, faults, stalls, progress)

@@ -1,0 +1,157 @@
+"""A trial: one run of a scenario with one design, and one fault at one place."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting
+from realtime_lab.history.fates import Fate, fate_of
+from realtime_lab.history.journal import Event
+from realtime_lab.history.verdict import Verdict
+from realtime_lab.lab.figure import Figure
+from realtime_lab.lab.lab import Lab
+from realtime_lab.lab.participant import Participant
+from realtime_lab.lab.points import Break, Crash, Point
+
+SWIFT = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.1, "retry_delay": 0.01, "retry_delay_max": 0.1}
+"""Hundreds of runs: their clients come back at once."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A name, and the guarantees that are switched on.
+
+    server      options of `Lab.start`, for example {"log": True, "dedupe": True}
+    client      options of every client, for example {"retries": math.inf, "ack_timeout": 1.0}
+    prepare     called with the lab before anybody joins, for example to give the server a handler
+    """
+
+    name: str
+    server: Mapping[str, Any] = field(default_factory=dict)
+    client: Mapping[str, Any] = field(default_factory=dict)
+    prepare: Callable[[Lab], None] | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("name", "port"):
+            if what in self.server:
+                raise InvalidSetting(f"a design cannot choose the {what} of its labs: many of them run at once.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one trial."""
+
+    design: str
+    point: Point | None
+    """Where it was broken; None: nowhere."""
+    reached: bool
+    """Did the run come to that point? If not, it says nothing about it."""
+    verdict: Verdict
+    events: tuple[Event, ...]
+    rows: int
+    """Rows in the server's database, all tables together; 0 without one."""
+
+    @property
+    def fate(self) -> Fate:
+        """The worst thing that happened."""
+        return fate_of(self.verdict)
+
+    @property
+    def figure(self) -> Figure:
+        """The picture of this run."""
+        return Figure(self.events)
+
+    @property
+    def packets(self) -> int:
+        """Socket.IO packets on all links, both directions."""
+        return sum(event.kind == "wire" and event.packet > 0 for event in self.events)
+
+
+class Trial:
+    """What a scenario is given. It plays the applications: it lets clients join, emits, and waits with `rest()`."""
+
+    def __init__(self, lab: Lab, design: Design, point: Point | None) -> None:
+        self.lab = lab
+        """The laboratory of this trial, for everything else."""
+        self._design = design
+        self._point = point
+        self._mended = False
+        if isinstance(point, Crash):
+            point.arm(lab)
+
+    async def join(self, name: str, **options: Any) -> Participant:
+        """A client with the design's options, whose link may break in the handshake already. Returns when it is at rest again."""
+        participant = await self.lab.prepare(name, **{**SWIFT, **self._design.client, **options})
+        if isinstance(self._point, Break) and self._point.link == name:
+            self._point.arm(self.lab)
+        await participant.start()
+        await self.rest()
+        return participant
+
+    async def publish(self, event: str, data: Any = None) -> None:
+        """As `lab.publish`. A server that has crashed, or crashes meanwhile, publishes nothing."""
+        with suppress(AlreadyClosed):
+            await self.lab.publish(event, data)
+
+    async def rest(self) -> None:
+        """Wait until nothing is under way; what the fault has broken is repaired then, and everything comes to rest again."""
+        await self._settle()
+        if self.reached and not self._mended:
+            self._mended = True
+            await self._mend()
+            await self._settle()
+
+    @property
+    def reached(self) -> bool:
+        """Has the fault happened?"""
+        if isinstance(self._point, Break):
+            joined = self.lab.participants.get(self._point.link)
+            return joined is not None and not joined.link.armed
+        return self._point is not None and not self.lab.server.armed
+
+    async def _settle(self) -> None:
+        with suppress(FaultPending):  # it comes later in the scenario
+            await self.lab.settle()
+
+    async def _mend(self) -> None:
+        if isinstance(self._point, Crash):
+            await self._come_back()
+        elif self._point is not None:
+            self.lab.participants[self._point.link].link.restore()
+
+    async def _come_back(self) -> None:
+        """The server starts again. Who is back first decides what the others miss, so they come in the order in which they joined."""
+        broken = [participant for participant in self.lab.participants.values() if participant.link.state == "open"]
+        for participant in broken:
+            participant.link.refuse()
+        await self.lab.server.restart()
+        for participant in broken:
+            participant.link.accept()
+            await self._settle()
+
+    async def rows(self) -> int:
+        """How many rows the server's database holds."""
+        if not self.lab.has_database:
+            return 0
+        tables = await self.lab.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        counts = [await self.lab.query(f'SELECT count(*) FROM "{table}"') for (table,) in tables]
+        return sum(count for [(count,)] in counts)
+
+
+Scenario = Callable[[Trial], Awaitable[None]]
+"""An async function: what the applications do. The same code in every trial."""
+
+
+async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str) -> Outcome:
+    """Run the scenario once, in a lab of its own that is closed afterwards. Raises what the scenario raises."""
+    async with Lab.start(name=name, **design.server) as lab:
+        if design.prepare is not None:
+            design.prepare(lab)
+        trial = Trial(lab, design, point)
+        await scenario(trial)
+        await trial.rest()
+        lab.check()
+        outcome = partial(Outcome, design.name, point, trial.reached, lab.verdict(), lab.journal.events)
+        return outcome(await trial.rows())
