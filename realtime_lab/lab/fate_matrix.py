@@ -63,7 +63,7 @@ class FateMatrix:
 
     def shortest(self, design: str, fate: Fate) -> Outcome | None:
         """Among the runs of this fate the one with the fewest events: the easiest to read."""
-        return min(self.runs(design, fate=fate), key=lambda run: len(run.events), default=None)
+        return min(self.runs(design, fate=fate), key=lambda run: run.length, default=None)
 
     def packets_per_message(self, design: str) -> float:
         """Socket.IO packets on the links for each message that arrived, when nothing breaks."""

@@ -1,15 +1,16 @@
 """A trial: one run of a scenario with one design, and one fault at one place."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import pickle
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting
 from realtime_lab.history.fates import Fate, fate_of
 from realtime_lab.history.journal import Event
-from realtime_lab.history.verdict import Verdict
+from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.participant import Participant
@@ -39,34 +40,39 @@ class Design:
                 raise InvalidSetting(f"a design cannot choose the {what} of its labs: many of them run at once.")
 
 
-@dataclass(frozen=True)
 class Outcome:
-    """What came out of one trial."""
+    """What came out of one trial.
 
-    design: str
-    point: Point | None
-    """Where it was broken; None: nowhere."""
-    reached: bool
-    """Did the run come to that point? If not, it says nothing about it."""
-    verdict: Verdict
-    events: tuple[Event, ...]
-    rows: int
-    """Rows in the server's database, all tables together; 0 without one."""
+    design      its name
+    point       where it was broken; None: nowhere
+    reached     did the run come to that point? If not, it says nothing about it
+    rows        rows in the server's database, all tables together; 0 without one
+    """
+
+    def __init__(self, design: str, point: Point | None, *, reached: bool, events: Sequence[Event], rows: int) -> None:
+        self.design, self.point, self.reached, self.rows = design, point, reached, rows
+        self.fate: Fate = fate_of(verdict(events))
+        """The worst thing that happened."""
+        self.packets = sum(event.kind == "wire" and event.packet > 0 for event in events)
+        """Socket.IO packets on all links, both directions."""
+        self.length = len(events)
+        self._record = zlib.compress(pickle.dumps(tuple(events)))  # half a million events would keep the garbage collector busy (measured)
 
     @property
-    def fate(self) -> Fate:
-        """The worst thing that happened."""
-        return fate_of(self.verdict)
+    def events(self) -> tuple[Event, ...]:
+        """The journal of this run."""
+        record: tuple[Event, ...] = pickle.loads(zlib.decompress(self._record))
+        return record
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this run lost, duplicated or reordered."""
+        return verdict(self.events)
 
     @property
     def figure(self) -> Figure:
         """The picture of this run."""
         return Figure(self.events)
-
-    @property
-    def packets(self) -> int:
-        """Socket.IO packets on all links, both directions."""
-        return sum(event.kind == "wire" and event.packet > 0 for event in self.events)
 
 
 class Trial:
@@ -152,6 +158,6 @@ async def try_once(scenario: Scenario, design: Design, point: Point | None, *, n
         trial = Trial(lab, design, point)
         await scenario(trial)
         await trial.rest()
-        lab.check()
-        outcome = partial(Outcome, design.name, point, trial.reached, lab.verdict(), lab.journal.events)
-        return outcome(await trial.rows())
+        if error := next((trouble.error for trouble in lab.errors if trouble.error), None):
+            raise error
+        return Outcome(design.name, point, reached=trial.reached, events=lab.journal.events, rows=await trial.rows())
