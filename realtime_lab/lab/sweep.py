@@ -65,8 +65,11 @@ class Sweep:
             for point in points_of(outcome.events, self._faults, commits=outcome.rows > 0, stalls=self._stalls)
         ]
         self._done, self._total = 0, len(plan)
-        async with asyncio.TaskGroup() as group:
-            runs = [group.create_task(self._try(design, point)) for design, point in plan]
+        try:
+            async with asyncio.TaskGroup() as group:  # the first error ends the others
+                runs = [group.create_task(self._try(design, point)) for design, point in plan]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return FateMatrix(plain, [run.result() for run in runs])
 
     async def _try(self, design: Design, point: Point | None) -> Outcome:
