@@ -17,7 +17,7 @@ from realtime_lab.errors import AlreadyClosed, ConnectTimeout, InvalidSetting, U
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.emitting import Emitting
 from realtime_lab.net.envelope import announce
-from realtime_lab.net.guarantees import outbox, store_at
+from realtime_lab.net.guarantees import Retries, outbox, store_at
 from realtime_lab.net.incoming import Incoming, OnError
 from realtime_lab.net.packets import Observer, allow_long_payloads, ignore
 from realtime_lab.net.receiving import Receiving
@@ -39,7 +39,8 @@ class Client(Receiving, Emitting):
                             wants it, which keeps events, as in JavaScript
     buffer_limit, buffer_limit_bytes, max_age    how many events and bytes the buffer holds at most, and seconds that one may wait in it
     retries                 None: each event is sent once. A number, or math.inf: how often it is sent again until it is acknowledged
-                            (rules/retry.py; Socket.IO client option `retries`). Needs an ack_timeout
+                            (rules/retry.py; Socket.IO client option `retries`). Or a function that makes a rule of your own (RetryRule).
+                            Needs an ack_timeout
     window                  how many events may be under way at once, if retries are on
     retry_delay, retry_delay_max    seconds, the wait before another try (rules/backoff.py); 0 does not wait
     replay                  True: what was published while it was away comes when it is back, in order, at least once: an event whose
@@ -64,7 +65,7 @@ class Client(Receiving, Emitting):
         buffer_limit: int = 10_000,
         buffer_limit_bytes: int = 64_000_000,
         max_age: float | None = None,
-        retries: float | None = None,
+        retries: Retries = None,
         window: int = 1,
         retry_delay: float = 0.5,
         retry_delay_max: float = 5.0,

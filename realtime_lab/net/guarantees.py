@@ -1,5 +1,6 @@
 """Which rules a client works with: its options, checked, made into an outbox."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from realtime_lab.errors import InvalidSetting
@@ -8,8 +9,12 @@ from realtime_lab.net.keeper import Keeper, MemoryKeeper, NoKeeper, StoreKeeper
 from realtime_lab.net.outbox import Outbox
 from realtime_lab.net.packets import Observer
 from realtime_lab.rules.faults import seconds
-from realtime_lab.rules.retry import Retry
+from realtime_lab.rules.retry import Retry, RetryRule
 from realtime_lab.rules.send_buffer import SendBuffer
+
+
+Retries = float | Callable[[], RetryRule] | None
+"""How often an event is sent again; or what makes a retry rule of your own."""
 
 
 def outbox(
@@ -19,7 +24,7 @@ def outbox(
     buffer_limit: int,
     buffer_limit_bytes: int,
     max_age: float | None,
-    retries: float | None,
+    retries: Retries,
     window: int,
     delay: float,
     delay_max: float,
@@ -33,12 +38,16 @@ def outbox(
     keeps = retries is not None if send_buffer is None else send_buffer
     buffer = SendBuffer(on=keeps, limit=buffer_limit, limit_bytes=buffer_limit_bytes, max_age=max_age, tombstones=retries is not None)
     delays = {"delay": delay, "delay_max": delay_max}
-    retry = None if retries is None else Retry(retries=retries, ack_timeout=ack_timeout or 0, window=window, **delays)
+    retry: RetryRule | None = None
+    if callable(retries):
+        retry = retries()
+    elif retries is not None:
+        retry = Retry(retries=retries, ack_timeout=ack_timeout or 0, window=window, **delays)
     keeper: Keeper = NoKeeper() if retries is None else MemoryKeeper() if store is None else StoreKeeper(store)
     return Outbox(buffer, retry, keeper, paced=keeps, ack_timeout=ack_timeout, observe=observe)
 
 
-def store_at(path: str | Path | None, *, retries: float | None, replay: bool) -> ClientStore | None:
+def store_at(path: str | Path | None, *, retries: Retries, replay: bool) -> ClientStore | None:
     """The store of a client with these options, if it wants one. Raises InvalidSetting."""
     if path is None:
         return None

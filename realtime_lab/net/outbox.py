@@ -16,7 +16,7 @@ from realtime_lab.net.item import Item
 from realtime_lab.net.keeper import Keeper
 from realtime_lab.net.packets import Observer, brief, copied
 from realtime_lab.net.sending import Again, Once, Sender
-from realtime_lab.rules.retry import Retry
+from realtime_lab.rules.retry import RetryRule
 from realtime_lab.rules.send_buffer import Drop, Keep, Refuse, SendBuffer
 
 
@@ -28,7 +28,7 @@ class Outbox:
     """
 
     def __init__(
-        self, buffer: SendBuffer, retry: Retry | None, keeper: Keeper, *, paced: bool, ack_timeout: float | None, observe: Observer
+        self, buffer: SendBuffer, retry: RetryRule | None, keeper: Keeper, *, paced: bool, ack_timeout: float | None, observe: Observer
     ) -> None:
         self._buffer, self._keeper, self._observe = buffer, keeper, observe
         self._once = Once(self, ack_timeout, paced=paced)
@@ -48,7 +48,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Will nothing more happen by itself? What waits for a connection waits."""
-        return not (self._connected and self._items)
+        return not self._connected or len(self._items) == (self._again.stuck if self._again else 0)
 
     @property
     def settled(self) -> bool:

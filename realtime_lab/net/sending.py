@@ -10,7 +10,7 @@ from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Fate
 from realtime_lab.net.envelope import Peer, Reply, seal
 from realtime_lab.net.item import Item
-from realtime_lab.rules.retry import Done, Effect, Retry, Send, Settle, TimedOut
+from realtime_lab.rules.retry import Done, Effect, RetryRule, Send, Settle, TimedOut
 
 
 class Owner(Protocol):
@@ -121,7 +121,7 @@ class Once:
 class Again:
     """Performs the retry rule: every event has a number and is sent until it is acknowledged or given up."""
 
-    def __init__(self, owner: Owner, retry: Retry, ack_timeout: float) -> None:
+    def __init__(self, owner: Owner, retry: RetryRule, ack_timeout: float) -> None:
         self._owner, self._retry, self._ack_timeout = owner, retry, ack_timeout
         self._connection: Connection | None = None
         self._items: dict[int, Item] = {}
@@ -131,6 +131,11 @@ class Again:
     def room(self) -> float:
         """What the window takes."""
         return self._retry.room if self._connection is not None else 0
+
+    @property
+    def stuck(self) -> int:
+        """How many events nothing but the other side can move any more. With the library's own rule that never happens."""
+        return len(self._items) if self._retry.next_deadline() is None else 0
 
     @property
     def tries(self) -> dict[Item, int]:

@@ -17,7 +17,7 @@ acknowledged, refused for good, or as an acknowledged tombstone.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.rules import backoff
@@ -60,6 +60,43 @@ class Done:
 
 
 Effect = Send | TimedOut | Settle | Done
+
+
+class RetryRule(Protocol):
+    """What a client asks of its retry rule: of `Retry`, or of one of your own. (What is not said here is said at `Retry`.)"""
+
+    @property
+    def room(self) -> int:
+        """How many more events it takes."""
+
+    @property
+    def first(self) -> int | None:
+        """The lowest number that is not finished."""
+
+    @property
+    def tries(self) -> dict[int, int]:
+        """Number -> how often it was sent."""
+
+    def add(self, n: int, now: float, *, tombstone: bool = False) -> list[Effect]:
+        """The next event."""
+
+    def connected(self, now: float) -> list[Effect]:
+        """A new connection."""
+
+    def disconnected(self) -> list[Effect]:
+        """The connection is gone."""
+
+    def acknowledged(self, n: int, now: float) -> list[Effect]:
+        """The server has it."""
+
+    def refused(self, n: int, now: float, reason: str, *, draw: float, retryable: bool, gap: bool = False) -> list[Effect]:
+        """The server said no."""
+
+    def tick(self, now: float, draw: float) -> list[Effect]:
+        """Time has passed."""
+
+    def next_deadline(self) -> float | None:
+        """When `tick` is to be called."""
 
 
 @dataclass(slots=True)

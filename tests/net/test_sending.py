@@ -12,6 +12,7 @@ import socketio
 
 from realtime_lab.errors import Rejected, TryAgain
 from realtime_lab.net.sending import Again
+from realtime_lab.rules.retry import Effect, Retry
 from tests.net.harness import CHAT, RETRIES, deduping, offline, stack, until
 
 
@@ -271,3 +272,37 @@ async def test_for_ever_means_that_a_server_that_answers_after_many_tries_is_bel
         client = await it.connected(retries=math.inf, ack_timeout=5.0, retry_delay=0.0)
         assert (await client.emit("late", 2)).result == 2
         assert calls == [1, *[2] * 19]
+
+
+# -- a rule of one's own ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_client_performs_a_retry_rule_of_ones_own_and_every_start_gets_a_new_one() -> None:
+    made: list[Retry] = []
+
+    def rule() -> Retry:
+        made.append(Retry(retries=math.inf, ack_timeout=1.0))
+        return made[-1]
+
+    async with stack() as it:
+        client = await it.connected(retries=rule, ack_timeout=1.0)
+        it.link.cut(before=f"{CHAT} #1")
+        client.emit(CHAT, 1)
+        await until(lambda: not client.connected)
+        assert made[0].first == 1
+        it.link.restore()
+        await until(lambda: it.at_server == [1] and made[0].first is None)
+        it.client(retries=rule, ack_timeout=1.0)
+        assert len(made) == 2
+
+
+async def test_a_client_whose_rule_never_sends_is_idle_because_nothing_happens_by_itself() -> None:
+    class Silent(Retry):
+        def add(self, n: int, now: float, *, tombstone: bool = False) -> list[Effect]:
+            return []
+
+    async with stack() as it:
+        client = await it.connected(retries=lambda: Silent(retries=math.inf, ack_timeout=1.0), ack_timeout=1.0)
+        client.emit(CHAT, 1)
+        await until(lambda: client.idle and again(client).stuck == 1)
+        assert it.at_server == []
