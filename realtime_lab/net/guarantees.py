@@ -12,7 +12,6 @@ from realtime_lab.rules.faults import seconds
 from realtime_lab.rules.retry import Retry, RetryRule
 from realtime_lab.rules.send_buffer import SendBuffer
 
-
 Retries = float | Callable[[], RetryRule] | None
 """How often an event is sent again; or what makes a retry rule of your own."""
 
