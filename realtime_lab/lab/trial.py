@@ -78,11 +78,12 @@ class Outcome:
 class Trial:
     """What a scenario is given. It plays the applications: it lets clients join, emits, and waits with `rest()`."""
 
-    def __init__(self, lab: Lab, design: Design, point: Point | None) -> None:
+    def __init__(self, lab: Lab, design: Design, point: Point | None, patience: float) -> None:
         self.lab = lab
         """The laboratory of this trial, for everything else."""
         self._design = design
         self._point = point
+        self._patience = patience
         self._mended = False
         if isinstance(point, Crash):
             point.arm(lab)
@@ -119,7 +120,7 @@ class Trial:
 
     async def _settle(self) -> None:
         with suppress(FaultPending):  # it comes later in the scenario
-            await self.lab.settle()
+            await self.lab.settle(self._patience)
 
     async def _mend(self) -> None:
         if isinstance(self._point, Crash):
@@ -150,12 +151,15 @@ Scenario = Callable[[Trial], Awaitable[None]]
 """An async function: what the applications do. The same code in every trial."""
 
 
-async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str) -> Outcome:
-    """Run the scenario once, in a lab of its own that is closed afterwards. Raises what the scenario raises."""
+async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str, patience: float = 10.0) -> Outcome:
+    """Run the scenario once, in a lab of its own that is closed afterwards.
+
+    Raises what the scenario raises, and NotSettled if the lab does not come to rest within `patience` seconds.
+    """
     async with Lab.start(name=name, **design.server) as lab:
         if design.prepare is not None:
             design.prepare(lab)
-        trial = Trial(lab, design, point)
+        trial = Trial(lab, design, point, patience)
         await scenario(trial)
         await trial.rest()
         if error := next((trouble.error for trouble in lab.errors if trouble.error), None):
