@@ -14,10 +14,10 @@ from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
 from realtime_lab.history.verdict import verdict
 from realtime_lab.lab.lab import Lab
-from realtime_lab.lab.loop_thread import Trouble
 from realtime_lab.lab.participant import Participant
 from realtime_lab.net.link import Link
 from realtime_lab.widgets.clicks import Clicks
+from realtime_lab.widgets.marks import BAD, GOOD, LATE, SEND, on_colour, painted
 from realtime_lab.widgets.outbox import offset_line, outbox_line
 from realtime_lab.widgets.painter import Painter
 from realtime_lab.widgets.score import log_table, score
@@ -39,12 +39,12 @@ STATES = {
 """The word, its mark and its colour (Okabe-Ito); never the colour alone."""
 
 LINK_FAULTS = (
-    ("Cut", "danger", "cut()", "cut {}'s connection now (RST) and keep it cut"),
-    ("Stall", "warning", "stall()", "hold everything on {}'s link, without an error"),
-    ("Lose acks", "warning", 'stall("downstream")', "hold only the way back to {}: messages arrive, acknowledgements do not"),
-    ("Restore", "success", "restore()", "make {}'s link work again"),
+    ("Cut", BAD, "cut()", "cut {}'s connection now (RST) and keep it cut"),
+    ("Stall", LATE, "stall()", "hold everything on {}'s link, without an error"),
+    ("Lose acks", LATE, 'stall("downstream")', "hold only the way back to {}: messages arrive, acknowledgements do not"),
+    ("Restore", GOOD, "restore()", "make {}'s link work again"),
 )
-"""Button, style, call of a method of the link, tooltip."""
+"""Button, colour, call of a method of the link, tooltip."""
 
 
 class ControlRoom:
@@ -60,8 +60,10 @@ class ControlRoom:
         self._halted: dict[str, list[widgets.Button]] = {}
         self._head = widgets.VBox()
         self._said = widgets.HTML(layout=widgets.Layout(min_height="48px"))
-        self._picture = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="180px", max_height="380px"))
-        self._score = widgets.HTML(layout=widgets.Layout(overflow="auto", min_height="84px", max_height="240px" if lab.stores else "180px"))
+        self._picture = widgets.HTML(tabbable=True, layout=widgets.Layout(overflow="auto", min_height="180px", max_height="380px"))
+        self._score = widgets.HTML(
+            tabbable=True, layout=widgets.Layout(overflow="auto", min_height="84px", max_height="240px" if lab.stores else "180px")
+        )
         self._box = widgets.VBox([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
         self._clicks = Clicks(lab, self._journeys, self._log, self._wake)
         self._painter = Painter(self._paint)
@@ -86,7 +88,7 @@ class ControlRoom:
         try:
             self._paint_all()
         except Exception as error:  # noqa: BLE001  # a fault of the picture must not end the picture, and must be seen
-            self._said.value = _trouble(Trouble(f"the picture cannot be drawn: {type(error).__name__}: {error}", error))
+            self._said.value = _problem(f"the picture cannot be drawn: {type(error).__name__}: {error}")
         return not last
 
     def _paint_all(self) -> None:
@@ -148,24 +150,24 @@ class ControlRoom:
             verb = "Publish" if name == SERVER and self._lab.stores else "Send"
             for label, times in ((verb, 1), (f"{verb} 5", 5)):
                 tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
-                yield _button(label, "primary", tooltip, partial(self._clicks.send, name, times))
+                yield _button(label, SEND, tooltip, partial(self._clicks.send, name, times))
         if name == SERVER:
             if self._lab.stores:
                 yield from self._log_buttons()
-            yield _button("Crash", "danger", "let the server die: it forgets what is not in its database", self._clicks.crash)
-            yield _button("Restart", "success", "start the server again after a crash", self._clicks.restart)
+            yield _button("Crash", BAD, "let the server die: it forgets what is not in its database", self._clicks.crash)
+            yield _button("Restart", GOOD, "start the server again after a crash", self._clicks.restart)
             return
         for label, style, fault, tooltip in LINK_FAULTS:
             if self._hears_acks(name) or "downstream" not in fault:
                 yield _button(label, style, tooltip.format(name), partial(self._clicks.break_link, name, fault))
         if name in self._lab.participants:
             yield _button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._clicks.refresh, name))
-        yield self._slider(name)
+        yield self._latency(name)
 
     def _halt_buttons(self, name: str) -> list[widgets.Button]:
         """Only there while the client is halted."""
-        resume = _button("Resume", "success", f"let {name} try again what it halted at", partial(self._clicks.resume, name))
-        skip = _button("Skip", "warning", f"let {name} go on without what it halted at", partial(self._clicks.skip, name))
+        resume = _button("Resume", GOOD, f"let {name} try again what it halted at", partial(self._clicks.resume, name))
+        skip = _button("Skip", LATE, f"let {name} go on without what it halted at", partial(self._clicks.skip, name))
         return [resume, skip]
 
     def _log_buttons(self) -> Iterator[widgets.Widget]:
@@ -173,17 +175,18 @@ class ControlRoom:
         every.tooltip = "the server publishes something every second, until this is pressed again"
         every.observe(lambda change: self._clicks.publish_every(on=change["new"]), "value")
         yield every
-        yield _button("Trim", "warning", "the log forgets everything that it has now", self._clicks.trim)
-        yield _button("New database", "danger", "the server starts again with an empty log", self._clicks.new_database)
+        yield _button("Trim", LATE, "the log forgets everything that it has now", self._clicks.trim)
+        yield _button("New database", BAD, "the server starts again with an empty log", self._clicks.new_database)
 
-    def _slider(self, name: str) -> widgets.FloatSlider:
-        slider = widgets.FloatSlider(
-            min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency", readout_format=".2f",
-            continuous_update=False, layout=_fixed("186px"), style={"description_width": "48px"},
+    def _latency(self, name: str) -> widgets.BoundedFloatText:
+        """A field, and not a slider: the handle of a slider has no name that a screen reader could say."""
+        field = widgets.BoundedFloatText(
+            min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency",
+            layout=_fixed("124px"), style={"description_width": "48px"},
         )  # fmt: skip
-        slider.tooltip = f"seconds added in each direction of {name}'s link"
-        slider.observe(lambda change: self._clicks.slow_down(name, change["new"]), "value")
-        return slider
+        field.tooltip = f"seconds added in each direction of {name}'s link"
+        field.observe(lambda change: self._clicks.slow_down(name, change["new"]), "value")
+        return field
 
     def _state(self, name: str) -> tuple[str, str]:
         if self._lab.closed:
@@ -199,8 +202,8 @@ class ControlRoom:
     def _sentence(self) -> str:
         code = f"the same in code: <code>{html.escape(self._clicks.code)}</code>"
         parts = [code if self._clicks.code else "Press a button: the line of code that does the same appears here."]
-        parts += [f'<span style="color:#D55E00"><b>✕</b> {html.escape(self._clicks.problem)}</span>'] if self._clicks.problem else []
-        parts += [_trouble(trouble) for trouble in self._lab.errors[-3:]]
+        parts += [_problem(self._clicks.problem)] if self._clicks.problem else []
+        parts += [_problem(trouble.text) for trouble in self._lab.errors[-3:]]
         if self._lab.closed:
             parts = ["This lab is closed. Run the set-up cell again."]
         return f'<div role="status" style="line-height:22px">{"<br>".join(parts)}</div>'
@@ -216,9 +219,9 @@ def _client_state(link: Link, client: str) -> tuple[str, str]:
     return {"connected": ("connected", ""), "connecting": ("reconnecting", "")}.get(client, ("disconnected", ""))
 
 
-def _button(label: str, style: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
+def _button(label: str, colour: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
     width = "64px" if len(label) <= 7 else "82px" if len(label) <= 9 else "104px"
-    button = widgets.Button(description=label, tooltip=tooltip, button_style=style, layout=_fixed(width, padding="0"))
+    button = widgets.Button(description=label, tooltip=tooltip, style=painted(colour), layout=_fixed(width, padding="0"))
     button.on_click(click)
     return button
 
@@ -228,8 +231,8 @@ def _fixed(width: str, **more: str) -> widgets.Layout:
     return widgets.Layout(width=width, flex="0 0 auto", **more)
 
 
-def _trouble(trouble: Trouble) -> str:
-    return f'<span style="color:#D55E00"><b>✕</b> {html.escape(trouble.text)}</span>'
+def _problem(text: str) -> str:
+    return f"{on_colour('✕', BAD)} {html.escape(text)}"
 
 
 def control_room(lab: Lab) -> ControlRoom:

@@ -3,8 +3,9 @@
 import html
 import re
 
-GOOD, BAD, ODD, LATE, PLAIN = "#009E73", "#FF7F2A", "#CC79A7", "#E69F00", "#c8c8c8"
-"""Backgrounds for black words, after Okabe and Ito: a contrast of 5:1 at least, and the same in a light and in a dark theme."""
+GOOD, BAD, TWICE, LATE, SEND, PLAIN = "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#C8C8C8"
+"""Okabe and Ito's colours, as backgrounds for black words: a contrast of 5:1 at least, in a light and in a dark theme. (As colours of words
+they would be too weak in one or the other.)"""
 
 
 def in_html(text: str) -> str:
@@ -23,3 +24,8 @@ def spoken(content: str) -> str:
     A widget replaces its whole content, and what is new in a page is read out when it is an alert; a new "status" mostly is not.
     """
     return f'<div role="alert" style="line-height:20px">{content}</div>'
+
+
+def painted(colour: str) -> dict[str, str]:
+    """The style of a button of this colour; without a colour it is the theme's own."""
+    return {"button_color": colour, "text_color": "#000"} if colour else {}

@@ -12,6 +12,7 @@ import html
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -22,7 +23,7 @@ from realtime_lab.errors import InvalidSetting
 from realtime_lab.history.leg import Leg
 from realtime_lab.history.verdict import Verdict
 from realtime_lab.widgets.answers import Answer, answer, read
-from realtime_lab.widgets.marks import BAD, GOOD, PLAIN, in_html, on_colour, spoken
+from realtime_lab.widgets.marks import BAD, GOOD, PLAIN, in_html, on_colour, painted, spoken
 
 UNORDERED = ("lost", "duplicated", "reordered")
 """Quantities that say which, and not in what order."""
@@ -80,7 +81,7 @@ class Comparison:
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         left = 'style="text-align:left;padding:3px 24px 3px 0;vertical-align:top"'
-        head = "".join(f'<th scope="col" {left}>{word}</th>' for word in ("", "predicted", "measured", ""))
+        head = "".join(f'<th scope="col" {left}>{word}</th>' for word in ("predicted", "measured"))
         rows = "".join(
             f'<tr><th scope="row" {left}>{html.escape(row.name)}</th>'
             f"<td {left}>{html.escape(row.predicted.shown) if row.predicted else '—'}</td>"
@@ -88,7 +89,7 @@ class Comparison:
             for row in self.rows
         )
         below = "".join(f"<div>{in_html(line)}</div>" for line in (self.note, self.advice) if line)
-        table = f'<table style="margin:0 0 4px"><tr>{head}</tr>{rows}</table>'
+        table = f'<table style="margin:0 0 4px;font-size:inherit"><tr><td></td>{head}<td></td></tr>{rows}</table>'
         return {"text/html": f"<div>{table}{below}</div>", "text/plain": str(self)}
 
 
@@ -98,11 +99,14 @@ class Prediction:
     def __init__(self, question: str, quantities: Mapping[str, object]) -> None:
         self.question = question
         self._committed = {name: None if value is None else answer(value) for name, value in quantities.items()}
+        self._open = True
         self._lock = threading.Lock()  # a click may come on another thread than the cell that compares
         self._fields = {name: _field(name) for name, guess in self._committed.items() if guess is None}
         self._problems = {name: widgets.HTML() for name in self._fields}
-        self._button = widgets.Button(description="Commit", tooltip="commit to this prediction: it cannot be changed afterwards")
-        self._button.style = {"button_color": GOOD, "text_color": "#000"}
+        for name, field in self._fields.items():
+            field.observe(partial(self._forget, name), "value")
+        tooltip = "commit to this prediction: it cannot be changed afterwards"
+        self._button = widgets.Button(description="Commit", tooltip=tooltip, style=painted(GOOD))
         self._button.on_click(self._commit)
         self._said = widgets.HTML()
         rows = [widgets.HBox([field, self._problems[name]]) for name, field in self._fields.items()]
@@ -110,9 +114,10 @@ class Prediction:
         self._box = widgets.VBox([head, *rows, widgets.HBox([self._button, self._said])])
 
     def __repr__(self) -> str:
-        given = "".join(f"\n{name}: {guess.shown}" for name, guess in self._committed.items() if guess)
-        asked = f"\nRun this cell to write your guess: {', '.join(self._fields)}" if self._fields and not given else ""
-        return f"Predict. {self.question}{given}{asked}"
+        lines = [f"{name}: {guess.shown}" for name, guess in self._committed.items() if guess]
+        asked = [name for name, guess in self._committed.items() if guess is None]
+        lines += [f"Run this cell to write your guess: {', '.join(asked)}"] if asked else []
+        return "\n".join([f"Predict. {self.question}", *lines])
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The fields, if anything is asked; and for viewers without a running kernel a text."""
@@ -121,10 +126,15 @@ class Prediction:
         live: dict[str, Any] = self._box._repr_mimebundle_(**options) if self._fields else {}
         return {**live, "text/html": f"<div>{paragraphs}</div>", "text/plain": repr(self)}
 
+    def _forget(self, name: str, change: Any) -> None:
+        """What was said was about another text."""
+        with self._lock:
+            self._problems[name].value = ""
+
     def _commit(self, button: Any = None) -> None:
         """All fields at once, or none of them: what cannot be read is said beside its field, and stays there."""
         with self._lock:
-            if self._button.disabled:
+            if not self._open:
                 return
             guesses, problems = {}, dict.fromkeys(self._fields, "")
             for name, field in self._fields.items():
@@ -138,11 +148,14 @@ class Prediction:
                 return
             self._committed.update(guesses)
             shown = " · ".join(f"{html.escape(name)} <b>{html.escape(guess.shown)}</b>" for name, guess in guesses.items())
-            self._close(spoken(f"✓ Committed: {shown}"))
+            self._button.description = "Committed"  # and stays enabled: a disabled button would lose the focus of the keyboard
+            self._close(spoken(f"✓ Your prediction: {shown}"))
 
     def _close(self, said: str) -> None:
-        for field in (*self._fields.values(), self._button):
+        self._open = False
+        for field in self._fields.values():
             field.disabled = True
+        self._button.style.button_color = PLAIN
         self._said.value = said
 
     def compare(self, leg: Leg | Verdict | None = None, *, look: str = "", **measured: object) -> Comparison:
@@ -155,7 +168,8 @@ class Prediction:
         values = self._measured(leg, measured)
         answers = {name: answer(values[name]) for name in self._committed}
         with self._lock:
-            if self._fields and not self._button.disabled:
+            if self._open:
+                self._button.disabled = True
                 self._close("It was measured already. Run this cell again to guess anew.")
             rows = tuple(Row(name, guess, answers[name]) for name, guess in self._committed.items())
         return Comparison(rows, look, self._note(rows))
@@ -195,8 +209,11 @@ def _of(leg: Leg | Verdict | None) -> dict[str, object]:
 
 
 def _field(name: str) -> widgets.Text:
-    layout = widgets.Layout(width="320px")
-    return widgets.Text(description=name.replace("_", " "), placeholder="your guess", layout=layout, style={"description_width": "96px"})
+    """It tells the kernel when it is left: what is told at every key could come after the click on Commit (measured)."""
+    return widgets.Text(
+        description=name.replace("_", " "), placeholder="your guess", continuous_update=False,
+        layout=widgets.Layout(width="320px", flex="0 0 auto"), style={"description_width": "96px"},
+    )  # fmt: skip
 
 
 def _mark(word: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from realtime_lab.errors import InvalidSetting
-from realtime_lab.widgets.marks import BAD, GOOD, in_html, on_colour, spoken
+from realtime_lab.widgets.marks import BAD, GOOD, in_html, on_colour, painted, spoken
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ class Quiz:
         self.question = question
         self._options = widgets.RadioButtons(options=question.lines(), index=None, layout=widgets.Layout(width="auto", margin="4px 0"))
         self._options.observe(self._forget, "index")
-        self._check = widgets.Button(description="Check", tooltip="check the chosen answer", layout=widgets.Layout(flex="0 0 auto"))
-        self._check.style = {"button_color": GOOD, "text_color": "#000"}
+        layout = widgets.Layout(flex="0 0 auto")
+        self._check = widgets.Button(description="Check", tooltip="check the chosen answer", layout=layout, style=painted(GOOD))
         self._check.on_click(self._answer)
         self._said = widgets.HTML(layout=widgets.Layout(margin="2px 8px", min_height="44px"))
         head = widgets.HTML(f'{STYLE}<div style="line-height:20px"><b>One question.</b> {in_html(question.text)}</div>')

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from realtime_lab.history.leg import Leg
 from realtime_lab.history.log_table import LogTable
 from realtime_lab.history.verdict import Verdict
+from realtime_lab.widgets.marks import BAD, LATE, TWICE, on_colour
 
 ROWS = 6
 """Stored events that the table shows: the newest ones."""
@@ -23,19 +24,20 @@ def _cells(leg: Leg) -> list[str]:
     cells = [f"{html.escape(leg.sender)} → {html.escape(leg.receiver)}{note}", f"{len(leg.sent)} sent", f"{leg.arrived} arrived"]
     lost = [label for label, _ in leg.lost]
     for word, labels, colour in (
-        ("lost", lost, "#D55E00"), ("duplicated", leg.duplicated, "#CC79A7"), ("reordered", leg.reordered, "#E69F00"),
-        ("on the way", leg.in_flight, "inherit"), ("refused", leg.refused, "inherit"),
+        ("lost", lost, BAD), ("duplicated", leg.duplicated, TWICE), ("reordered", leg.reordered, LATE),
+        ("on the way", leg.in_flight, ""), ("refused", leg.refused, ""),
     ):  # fmt: skip
         if labels:
             ids = html.escape(" ".join(labels[:12])) + (" …" if len(labels) > 12 else "")
-            cells.append(f'<b style="color:{colour}">{len(labels)} {word}</b> {ids}')
+            count = f"{len(labels)} {word}"
+            cells.append(f"{on_colour(count, colour) if colour else f'<b>{count}</b>'} {ids}")
     return [f'<td style="padding:0 14px 0 0">{cell}</td>' for cell in cells]
 
 
 def log_table(log: LogTable, clients: Iterable[str]) -> str:
     """The newest stored events: offset, data, and which of these clients has each."""
     names = list(clients)
-    head = "".join(f'<th style="padding:0 12px;font-weight:500">{html.escape(name)}</th>' for name in names)
+    head = "".join(f'<th scope="col" style="padding:0 12px;font-weight:500">{html.escape(name)}</th>' for name in names)
     newest = list(log.rows.values())[-ROWS:]
     rows = "".join(
         f'<tr><td style="text-align:right;padding:0 12px">{row.offset}</td><td style="padding:0 12px">{html.escape(row.text)}</td>'
@@ -49,10 +51,10 @@ def log_table(log: LogTable, clients: Iterable[str]) -> str:
     style = "text-align:left;caption-side:top;white-space:nowrap;padding:0 12px"
     return (
         f'<table style="line-height:18px"><caption style="{style}">{caption}</caption>'
-        f'<tr><th style="padding:0 12px;font-weight:500">offset</th><th style="padding:0 12px;font-weight:500;text-align:left">data</th>'
-        f"{head}</tr>{rows}</table>"
+        f'<tr><th scope="col" style="padding:0 12px;font-weight:500">offset</th>'
+        f'<th scope="col" style="padding:0 12px;font-weight:500;text-align:left">data</th>{head}</tr>{rows}</table>'
     )
 
 
 def _tick(has: bool) -> str:
-    return '<span style="color:#009E73" title="handled">✓</span>' if has else '<span style="opacity:.5" title="not yet">·</span>'
+    return '<b title="handled">✓</b>' if has else '<span title="not yet">·</span>'

@@ -108,10 +108,10 @@ def test_the_score_and_the_picture_name_what_was_lost():
     in_a_room(work)
 
 
-def test_the_slider_sets_the_latency_of_the_link():
+def test_the_field_sets_the_latency_of_the_link():
     async def work(lab, room):
-        slider = next(child for child in room.row("bob").children if isinstance(child, ipywidgets.FloatSlider))
-        slider.value = 0.25
+        field = next(child for child in room.row("bob").children if isinstance(child, ipywidgets.BoundedFloatText))
+        field.value = 0.25
         await room.until(lambda: lab.links["bob"].latency == 0.25)
         await room.until(lambda: "bob.link.latency = 0.25" in room.said.value)
 
