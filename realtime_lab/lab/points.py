@@ -6,7 +6,7 @@ place in every run: until the fault happens, the run is the one that was read.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.history.copies import SERVER
@@ -49,7 +49,7 @@ class Break:
         """The same for every design that has such a packet."""
         return f"{self.place}, {self.side} {self.what}"
 
-    def arm(self, lab: Lab) -> None:
+    def arm(self, lab: Lab) -> int:
         """Order it. The participant must have been prepared."""
         link = lab.participants[self.link].link
         place = {self.side: self.packet}
@@ -57,6 +57,7 @@ class Break:
             link.stall(self.direction, **place)
         else:
             link.cut(direction=self.direction, **place)
+        return 1
 
     def __str__(self) -> str:
         place = f"{self.side}={self.packet}"
@@ -88,15 +89,36 @@ class Crash:
         """The same for every design that has such a point."""
         return f"{self.place}, event {self.nth}"
 
-    def arm(self, lab: Lab) -> None:
+    def arm(self, lab: Lab) -> int:
         """Order it."""
         lab.server.crash(at=self.at, nth=self.nth)
+        return 1
 
     def __str__(self) -> str:
         return f'lab.server.crash(at="{self.at}"{f", nth={self.nth}" if self.nth > 1 else ""})'
 
 
-Point = Break | Crash
+class Point(Protocol):
+    """A place where a run can be broken: a Break, a Crash, or one of your own."""
+
+    @property
+    def fault(self) -> str:
+        """What kind of break it is."""
+
+    @property
+    def link(self) -> str:
+        """Whose link is broken; empty: nobody's."""
+
+    @property
+    def place(self) -> str:
+        """The group of this point in a table."""
+
+    @property
+    def name(self) -> str:
+        """The same for every design that has such a point."""
+
+    def arm(self, lab: Lab) -> int:
+        """Order it. The participant has been prepared. Returns how often it will break."""
 
 
 def check_faults(faults: Sequence[str]) -> tuple[str, ...]:

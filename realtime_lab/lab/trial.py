@@ -14,7 +14,7 @@ from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.participant import Participant
-from realtime_lab.lab.points import Break, Crash, Point
+from realtime_lab.lab.points import Point
 
 SWIFT = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.1, "retry_delay": 0.01, "retry_delay_max": 0.1}
 """Hundreds of runs: their clients come back at once."""
@@ -84,15 +84,15 @@ class Trial:
         self._design = design
         self._point = point
         self._patience = patience
-        self._mended = False
-        if isinstance(point, Crash):
-            point.arm(lab)
+        self._ordered = self._mended = 0
+        if point is not None and not point.link:
+            self._ordered = point.arm(lab)
 
     async def join(self, name: str, **options: Any) -> Participant:
         """A client with the design's options, whose link may break in the handshake already. Returns when it is at rest again."""
         participant = await self.lab.prepare(name, **{**SWIFT, **self._design.client, **options})
-        if isinstance(self._point, Break) and self._point.link == name:
-            self._point.arm(self.lab)
+        if self._point is not None and self._point.link == name:
+            self._ordered = self._point.arm(self.lab)
         await participant.start()
         await self.rest()
         return participant
@@ -105,27 +105,31 @@ class Trial:
     async def rest(self) -> None:
         """Wait until nothing is under way; what the fault has broken is repaired then, and everything comes to rest again."""
         await self._settle()
-        if self.reached and not self._mended:
-            self._mended = True
+        while self._mended < self._happened:
+            self._mended = self._happened
             await self._mend()
             await self._settle()
 
     @property
     def reached(self) -> bool:
         """Has the fault happened?"""
-        if isinstance(self._point, Break):
-            joined = self.lab.participants.get(self._point.link)
-            return joined is not None and not joined.link.armed
-        return self._point is not None and not self.lab.server.armed
+        return self._happened > 0
+
+    @property
+    def _happened(self) -> int:
+        if self._point is None or not self._ordered:
+            return 0
+        waiting = self.lab.participants[self._point.link].link.armed if self._point.link else self.lab.server.armed
+        return self._ordered - (len(waiting) if self._point.link else bool(waiting))
 
     async def _settle(self) -> None:
         with suppress(FaultPending):  # it comes later in the scenario
             await self.lab.settle(self._patience)
 
     async def _mend(self) -> None:
-        if isinstance(self._point, Crash):
+        if self._point is None or not self._point.link:
             await self._come_back()
-        elif self._point is not None:
+        else:
             self.lab.participants[self._point.link].link.restore()
 
     async def _come_back(self) -> None:
