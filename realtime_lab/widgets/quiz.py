@@ -147,11 +147,8 @@ class Quiz:
             return
         option = self.question.options[self._options.index]
         word = on_colour("✓ right", GOOD) if option.right else on_colour("✕ not this one", BAD)
-        again = (
-            ""
-            if option.right
-            else f"<br>Look again at: <b>{in_html(option.see)}</b>{f' in {html.escape(option.lesson)}' * bool(option.lesson)}"
-        )
+        lesson = f" in {html.escape(option.lesson)}" if option.lesson else ""
+        again = "" if option.right else f"<br>Look again at: <b>{in_html(option.see)}</b>{lesson}"
         self._said.value = spoken(f"{word} {in_html(option.feedback)}{again}")
 
     def __repr__(self) -> str:
