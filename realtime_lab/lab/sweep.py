@@ -11,7 +11,7 @@ from typing import Any
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.lab.fate_matrix import FateMatrix
-from realtime_lab.lab.loop_thread import LoopThread, Trouble
+from realtime_lab.lab.loop_thread import CALL_LIMIT, LoopThread, Trouble
 from realtime_lab.lab.points import FAULTS, Break, Point, check_faults, points_of
 from realtime_lab.lab.trial import Design, Outcome, Scenario, try_once
 
@@ -52,7 +52,7 @@ class Sweep:
             return work.result()
         except BaseException:
             work.cancel()
-            thread.call(lambda: None)
+            thread.submit(_others_end()).result()  # a thread that stops would interrupt the labs while they close
             raise
         finally:
             thread.stop()
@@ -79,6 +79,12 @@ class Sweep:
         if self._progress is not None and self._total:
             self._progress(self._done, self._total)
         return outcome
+
+
+async def _others_end() -> None:
+    """Wait until every other task of this loop has ended."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=CALL_LIMIT)
 
 
 def sweep(
