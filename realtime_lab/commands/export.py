@@ -44,7 +44,7 @@ def with_solutions(notebook: bytes) -> bytes:
 def _each_cell(notebook: bytes, change: Callable[[Cell], bool]) -> bytes:
     content = json.loads(notebook)
     content["cells"] = [cell for cell in content["cells"] if change(cell)]
-    return (json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _tags(cell: Cell) -> list[str]:

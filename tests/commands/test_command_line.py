@@ -161,7 +161,7 @@ def test_without_jupyter_it_says_what_to_install(
     ("arguments", "words"),
     [
         (["a", "b"], "unrecognized arguments: b"),
-        (["--freshly"], "unrecognized arguments: --freshly"),
+        (["--fre"], "unrecognized arguments: --fre"),
         (["--no-open", "--", "--no-browser"], "--no-open does not start JupyterLab"),
         (["export"], "FOLDER"),
         (["export", "x", "--students", "--solutions"], "not allowed with"),
