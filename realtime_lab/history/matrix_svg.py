@@ -15,11 +15,11 @@ from realtime_lab.history.fates import FATES, Fate
 from realtime_lab.history.looks import BLUE, GREEN, ORANGE, PAPER, PURPLE, TEXT, VERMILLION
 from realtime_lab.history.words import width
 
-WIDEST = 1180
-"""Pixels. A picture that is wider than a notebook's column is shown smaller, and its words with it."""
-EDGE, AIR, LINE = 16, 18, 15
+WIDEST = 960
+"""Pixels, unless a design has a very long name. A picture that is wider than its page is shown smaller, and its words with it."""
+EDGE, AIR, LINE = 16, 14, 15
 """Pixels: around the picture, between two places, from one line of a heading to the next."""
-BAR, COLUMN = 250, 104
+BAR, COLUMN = 170, 98
 """Pixels: the bar of a design, and a column of counts."""
 LEAST, SMALL = 74, 11
 """Pixels: a place with one break point has a heading too; the letters of the notes."""
@@ -109,7 +109,7 @@ class _Picture:
         self.blocks = list(self.wrapped(places))
         table = self.left + BAR + COLUMN * len(self.shown) + 2 * EDGE
         blocks = [self.left + sum(group.wide + AIR for group in block) for block in self.blocks]
-        self.wide = max(table, *blocks, 620)
+        self.wide = max(table, *blocks, 600)
 
     def lines(self) -> Iterator[str]:
         said = escape(summary(self.designs, self.fates), quote=True)
@@ -159,7 +159,7 @@ class _Picture:
 
     def wrapped(self, places: Places) -> Iterator[list[_Group]]:
         """Places beside each other as long as there is room, then the next block."""
-        room = WIDEST - self.left - EDGE
+        room = max(WIDEST - self.left - EDGE, 4 * LEAST)
         block: list[_Group] = []
         for group in self.groups(places, int(room // self.pitch)):
             if block and sum(each.wide + AIR for each in block) + group.wide > room:

@@ -27,17 +27,17 @@ class Explorer:
         shown = [fate for fate in FATES if matrix.runs(fate=fate)]
         wide = f"{40 + 7 * max(map(len, matrix.designs), default=0)}px"
         grid = [widgets.HBox([self._name(design, wide), *(self._cell(design, fate) for fate in shown)]) for design in matrix.designs]
-        self._choice = widgets.Dropdown(description="Broken at", layout=widgets.Layout(width="520px"), style={"description_width": "72px"})
+        self._choice = widgets.Dropdown(description="Broken at", layout=widgets.Layout(width="620px"), style={"description_width": "72px"})
         self._choice.observe(self._chosen, "index")
-        previous = _button("Previous", "the run before this one", partial(self._step, -1))
-        following = _button("Next", "the run after this one", partial(self._step, 1))
+        previous = _button("Previous", "the run before this one", partial(self._step, -1), wide="84px")
+        following = _button("Next", "the run after this one", partial(self._step, 1), wide="84px")
         self._steps = widgets.HBox([self._choice, previous, following], layout=widgets.Layout(display="none"))
         self._said = widgets.HTML(spoken(HINT), layout=widgets.Layout(margin="4px 2px"))
         self._picture = widgets.HTML(tabbable=True, layout=widgets.Layout(overflow="auto"))
         self._box = widgets.VBox([*grid, self._steps, self._said, self._picture], layout=widgets.Layout(width="100%"))
 
     def _name(self, design: str, wide: str) -> widgets.HTML:
-        return widgets.HTML(f"<b>{html.escape(design)}</b>", layout=widgets.Layout(width=wide, flex="0 0 auto"))
+        return widgets.HTML(f"<b>{html.escape(design)}</b>", layout=_fixed(wide))
 
     def _cell(self, design: str, fate: Fate) -> widgets.Widget:
         count = len(self._matrix.runs(design, fate=fate))
@@ -83,13 +83,13 @@ class Explorer:
         return {**live, "text/plain": repr(self)}
 
 
-def _fixed() -> widgets.Layout:
-    """All of one width, so that the fates stand in columns."""
-    return widgets.Layout(width="124px", flex="0 0 auto")
+def _fixed(wide: str = "124px") -> widgets.Layout:
+    """All cells of one width, so that the fates stand in columns."""
+    return widgets.Layout(width=wide, flex="0 0 auto")
 
 
-def _button(label: str, tooltip: str, click: Any, colour: str = "") -> widgets.Button:
-    button = widgets.Button(description=label, tooltip=tooltip, style=painted(colour), layout=_fixed())
+def _button(label: str, tooltip: str, click: Any, colour: str = "", wide: str = "124px") -> widgets.Button:
+    button = widgets.Button(description=label, tooltip=tooltip, style=painted(colour), layout=_fixed(wide))
     button.on_click(click)
     return button
 

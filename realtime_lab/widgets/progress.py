@@ -1,7 +1,4 @@
-"""How far a sweep is: a bar, and the same in words.
-
-    matrix = await sweep(chat, designs, progress=progress_bar())
-"""
+"""How far a sweep is: a bar, and the same in words. `matrix = await sweep(chat, designs, progress=progress_bar())` shows it."""
 
 import asyncio
 import threading
