@@ -2,8 +2,10 @@
 
 Who writes which kind:
 
-    joined, left             the lab, for each participant; `reason` "wire" marks a client that is seen on its link only
-    emitted, refused         an application called emit(); a client refuses while it is disconnected (bare), or when its buffer is full
+    joined, left             the lab, for each participant; `text` is its options; `reason` "wire" marks a client that is seen on its link
+                             only
+    emitted, refused         an application called emit() (`reason` "volatile": now or never); a client refuses while it is disconnected
+                             (bare), or when its buffer is full
     buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";
                              `id` is the number it travels under, if it has one
     sent                     a client handed an emitted message to its connection `sid`, for the `attempt`-th time; `reason` "given up":
@@ -25,6 +27,7 @@ Who writes which kind:
     session                  the server told connection `sid` where it stands: `offset`, `reason` "" (recovered) or why it is not: "new",
                              "truncated", "epoch-changed", "ahead"; it takes a place on the connection like any event
     recovered                a client with replay was told that; `sid`, `index`: as which event
+    refreshed                a client is about to start anew
     halted, resumed          a client goes no further, because its handler has raised every time (`message`, `reason`); or tries again
     skipped                  the application decided to go on without this one (`message`, `reason`)
     connecting, connected, disconnected    the client's side and the server's side each say it for themselves
@@ -34,7 +37,7 @@ Who writes which kind:
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from realtime_lab.rules.faults import Direction
@@ -47,7 +50,7 @@ NOT_ASKED = "no acknowledgement was asked for"
 Kind = Literal[
     "joined", "left", "emitted", "refused", "buffered", "sent", "acked", "timed_out", "discarded", "settled", "forgotten", "restored",
     "wire", "held", "dropped", "received", "handled", "failed", "committed", "undone", "answered",
-    "stored", "session", "recovered", "halted", "resumed", "skipped",
+    "stored", "session", "recovered", "refreshed", "halted", "resumed", "skipped",
     "connecting", "connected", "disconnected", "fault",
 ]  # fmt: skip
 
@@ -97,9 +100,11 @@ class Event:
     """On the wire: CONNECT, EVENT, ACK, ... or "engine"."""
     transport: str = ""
     """On the wire: "polling" or "websocket"."""
+    data: Any = field(default=None, repr=False, compare=False)
+    """The whole payload, on `emitted` and `stored`; what runs, pictures and verdicts are compared by is `text`."""
 
     def __str__(self) -> str:
-        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[4:] if getattr(self, f.name) != f.default)
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[4:] if f.repr and getattr(self, f.name) != f.default)
         return f"{self.node} {self.kind} " + " ".join(shown)
 
 

@@ -154,6 +154,11 @@ class Participant:
         return bool(self._options.get("replay"))
 
     @property
+    def handles(self) -> tuple[str, ...]:
+        """The events for which it was given handlers."""
+        return tuple(self._handlers)
+
+    @property
     def session(self) -> Session | None:
         """What the server has said last about where it stands in the log; `session.reason` says why it did not recover."""
         self._outgoing.flush()
@@ -228,6 +233,7 @@ class Participant:
         await self._thread.run(self._refresh())
 
     async def _refresh(self) -> None:
+        self._journal.record(self.name, "refreshed")
         await self.client.abort()
         self.client = self._new_client()
         for event, handler in self._handlers.items():

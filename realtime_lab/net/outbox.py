@@ -94,7 +94,7 @@ class Outbox:
     def emit(self, event: str, data: Any, size: int, *, volatile: bool) -> Delivery:
         """Raises NotConnected, BufferFull."""
         item = self._new(event, data)
-        item.record("emitted", event=event, text=brief(data))
+        item.record("emitted", event=event, text=brief(data), data=data, reason="volatile" if volatile else "")
         match self._buffer.emit(item.key, size, _now(), connected=self._connected, volatile=volatile):
             case Refuse(reason, full):
                 self._refuse(item, reason, full=full)

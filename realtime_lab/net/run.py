@@ -76,6 +76,7 @@ class Run:
             message=self._number(),
             event=event,
             text=brief(data),
+            data=data,
             cause=cause.get(),
             sids=tuple(sid for sid, _ in self.sio.manager.get_participants("/", to) if sid not in skip),
             skip=skip_sid or "",
