@@ -86,9 +86,7 @@ class Lab(Recorded):
             try:
                 await lab.thread.run(lab._server.start())
             except BaseException:
-                lab._forget()
-                lab.thread.stop()
-                lab._clean()
+                await lab.close()  # what it had begun to open is closed on its thread, which must not end before
                 raise
             return lab
 
