@@ -1,6 +1,7 @@
 """Delivery guarantees on the real Socket.IO stack. What is listed here is public; units are seconds.
 
 Lab, allow_asyncio_run                    the laboratory, for notebooks and scripts
+check                                     the exercises of the lessons: check.lost(lost)
 Client, Server, EventLog, Link, Delivery, Fate    the library under it; needs no Jupyter
 Journal, Verdict, verdict                 the record, and what it refutes
 """
@@ -30,6 +31,7 @@ from realtime_lab.errors import (
 )
 from realtime_lab.history.journal import Journal
 from realtime_lab.history.verdict import Verdict, verdict
+from realtime_lab.lab import checks as check
 from realtime_lab.lab.asyncio_run import allow_asyncio_run
 from realtime_lab.lab.lab import Lab
 from realtime_lab.net.client import Client
@@ -70,5 +72,6 @@ __all__ = [
     "UnknownFault",
     "Verdict",
     "allow_asyncio_run",
+    "check",
     "verdict",
 ]

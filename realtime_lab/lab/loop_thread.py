@@ -160,7 +160,7 @@ class LoopThread:
         stack = traceback.extract_stack(frame) if frame else []
         if not stack or Path(stack[-1].filename).name in WAITING:
             return ""
-        own = [each for each in stack if not _is_library(each.filename)]
+        own = [each for each in stack if not is_library(each.filename)]
         if not own:
             return f"The lab has been blocked for {BLOCKED:.0f} s, in {stack[-1].name}()."
         where = own[-1]
@@ -171,5 +171,6 @@ _LIBRARIES = tuple(str(Path(sysconfig.get_paths()[key]).resolve()) for key in ("
 _OURS = str(Path(__file__).resolve().parent.parent)
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Is this a file of Python's, of a package's or of ours, and not what somebody wrote in a cell or a script?"""
     return filename.startswith(("<frozen", _OURS, *_LIBRARIES))

@@ -1,0 +1,196 @@
+"""An exercise: a promise, and the cases that try to break it with a learner's code, the shortest first."""
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from realtime_lab.errors import RealtimeLabError
+from realtime_lab.lab.figure import Figure
+from realtime_lab.lab.guard import AnswerFailed, Guard, NotWritten
+from realtime_lab.lab.loop_thread import TICK, LoopThread, Trouble
+from realtime_lab.lab.printed import routed
+from realtime_lab.lab.report import Outcome, Report
+from realtime_lab.lab.shape import misshapen
+from realtime_lab.lab.watch import Watch
+
+LIMIT = 15.0
+"""Seconds that a check may take."""
+
+LAST_WORDS = 0.5
+"""Seconds that the cases get to end after a piece of the learner's could not be stopped."""
+
+CLOSING = 2.0
+"""Seconds that an interrupted check waits for its labs to close."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a case found: the promise is broken, or it cannot tell. A case that keeps the promise finds nothing."""
+
+    words: str
+    figure: Figure | None = None
+    outcome: Literal["broken", "unknown"] = "broken"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One try.
+
+    words       what happens, for a learner: "dave sends 2 messages, and his link is cut before #1"
+    line        the line of code that makes the fault; empty if there is none
+    run         runs it: `await run(guard, answer)` gives a Finding or None. It calls the answer through the guard only
+    """
+
+    words: str
+    line: str
+    run: Callable[[Guard, Any], Awaitable[Finding | None]]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What a check needs.
+
+    name          of the function in `check`
+    promise       what the learner's code must keep, in one sentence
+    not_checked   what these cases do not show, in one sentence
+    shape         a Protocol: see shape.py; None if the exercise looks at the answer itself
+    cases         in order of length: number of messages and faults
+    together      how many cases run at once
+    limit         seconds for all of them
+    """
+
+    name: str
+    promise: str
+    not_checked: str
+    shape: type | None
+    cases: tuple[Case, ...]
+    together: int = 4
+    limit: float = LIMIT
+
+
+def check(exercise: Exercise, answer: Any) -> Report:
+    """Judge an answer. Never raises because of the answer; KeyboardInterrupt ends it, and closes what it has opened."""
+    if exercise.shape is not None and (problem := misshapen(exercise.name, answer, exercise.shape)):
+        return Report(exercise.name, exercise.promise, exercise.not_checked, "unknown", words=problem)
+    run = _Run(exercise, answer)
+    with routed():
+        report = run.report()
+    if printed := "".join(guard.printed for guard in run.guards[: report.tried]):
+        print(printed, end="")  # noqa: T201  # it is the learner's
+    return report
+
+
+@dataclass
+class _Run:
+    exercise: Exercise
+    answer: Any
+    guards: list[Guard] = field(default_factory=list)
+    findings: dict[int, Finding | AnswerFailed | None] = field(default_factory=dict)
+    """By the number of the case, as far as they have ended."""
+
+    def report(self) -> Report:
+        """Runs the cases on a thread of their own and waits for them, or for the time to be over."""
+        troubles: list[Trouble] = []
+        thread = LoopThread(f"realtime_lab check {self.exercise.name}", troubles.append)
+        with Watch() as watch:
+            work = thread.submit(self._all(watch))
+            try:
+                if self._wait(work, watch):
+                    work.result()  # raises what is our own mistake
+            finally:
+                work.cancel()
+                end = threading.Thread(target=thread.stop, name="realtime_lab check end", daemon=True)
+                end.start()
+                end.join(0 if watch.abandoned.is_set() else CLOSING)
+        return self._judged()
+
+    def _wait(self, work: "concurrent.futures.Future[None]", watch: Watch) -> bool:
+        """Returns whether it has ended."""
+        deadline = time.monotonic() + self.exercise.limit
+        while not work.done() and time.monotonic() < deadline:
+            if watch.abandoned.is_set():
+                deadline = min(deadline, time.monotonic() + LAST_WORDS)
+            concurrent.futures.wait([work], timeout=TICK)  # short waits, so that Interrupt works
+        return work.done()
+
+    async def _all(self, watch: Watch) -> None:
+        self.guards = [Guard(watch, number) for number in range(len(self.exercise.cases))]
+        turns = asyncio.Semaphore(self.exercise.together)
+        tasks = [asyncio.create_task(self._case(number, turns)) for number in range(len(self.exercise.cases))]
+        try:
+            for number, task in enumerate(tasks):
+                await task
+                if _breaks(self.findings[number]):
+                    return
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _case(self, number: int, turns: asyncio.Semaphore) -> None:
+        guard, case = self.guards[number], self.exercise.cases[number]
+        async with turns:
+            work = asyncio.ensure_future(case.run(guard, self.answer))
+            failed = asyncio.ensure_future(guard.failed.wait())
+            try:
+                await asyncio.wait({work, failed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                failed.cancel()
+                work.cancel()
+                await asyncio.wait({work})
+            self.findings[number] = guard.failure or _found(work)
+
+    # -- the report -------------------------------------------------------------------------------------------------------------------
+
+    def _judged(self) -> Report:
+        findings = {**{number: guard.failure for number, guard in enumerate(self.guards) if guard.failure}, **self.findings}
+        worst = next((number for number in sorted(findings) if _breaks(findings[number])), None)
+        if worst is not None:
+            return self._report(worst, findings[worst])
+        missing = [number for number in range(len(self.exercise.cases)) if number not in findings]
+        if missing:
+            return self._report(missing[0], Finding(self._too_long(missing[0]), outcome="unknown"))
+        unsure = next((number for number in sorted(findings) if findings[number] is not None), None)
+        return self._report(len(self.exercise.cases) - 1 if unsure is None else unsure, None if unsure is None else findings[unsure])
+
+    def _report(self, number: int, finding: Finding | AnswerFailed | None) -> Report:
+        case = self.exercise.cases[number]
+        outcome: Outcome = "kept"
+        if isinstance(finding, Finding):
+            outcome = finding.outcome
+        elif finding is not None:
+            outcome = "not written yet" if isinstance(finding, NotWritten) else "broken"
+        shown = outcome in ("broken", "unknown")
+        return Report(
+            self.exercise.name,
+            self.exercise.promise,
+            self.exercise.not_checked,
+            outcome,
+            tried=number + 1 if outcome != "not written yet" else 0,
+            of=len(self.exercise.cases),
+            words=finding.words if isinstance(finding, Finding) else str(finding or ""),
+            case=case.words if shown else "",
+            line=case.line if shown else "",
+            figure=finding.figure if isinstance(finding, Finding) else None,
+        )
+
+    def _too_long(self, number: int) -> str:
+        waits = self.guards[number].waits_for if number < len(self.guards) else []
+        reasons = "; ".join(waits) or "nothing is known about why"
+        return f"The check was not finished after {self.exercise.limit:.0f} s. It waited for this: {reasons}. Run it again."
+
+
+def _breaks(finding: Finding | AnswerFailed | None) -> bool:
+    return isinstance(finding, AnswerFailed) or (finding is not None and finding.outcome == "broken")
+
+
+def _found(work: "asyncio.Future[Finding | None]") -> Finding | None:
+    """Raises what is our own mistake. A lab that did not come to rest, say, only means that we cannot tell."""
+    try:
+        return work.result()
+    except RealtimeLabError as error:
+        return Finding(f"The laboratory could not finish this case: {error}", outcome="unknown")
