@@ -4,10 +4,20 @@ Each of them runs what you wrote on the real stack, in cases that try to break i
 They are plain functions: no await.
 """
 
+from collections.abc import Sequence
+
 from realtime_lab.lab.exercise import check as _check
 from realtime_lab.lab.exercises.begin import BEGIN, Begin
+from realtime_lab.lab.exercises.bug_hunt import Hunt
+from realtime_lab.lab.exercises.bug_hunt import bug_hunt as _bug_hunt
+from realtime_lab.lab.exercises.claims import Claims
+from realtime_lab.lab.exercises.claims import claims as _claims
+from realtime_lab.lab.exercises.learners_retry import Sender
 from realtime_lab.lab.exercises.lost import LOST, Lost
+from realtime_lab.lab.exercises.once import ONCE, Decide
+from realtime_lab.lab.exercises.retry import RETRY
 from realtime_lab.lab.report import Report
+from realtime_lab.lab.trial import Design
 
 __all__ = ["begin", "lost"]
 
@@ -23,6 +33,27 @@ def lost(answer: Lost) -> Report:
 def begin(answer: Begin) -> Report:
     """Lesson 08. `begin(epoch, offset, log_epoch, trimmed, head)`: where the replay begins, and the reason, as (3, "").
 
-    Everything after that offset is sent. The reason tells the client why that is not all it missed: "" if it is, "new", "truncated", "epoch-changed" or "ahead".
+    Everything after that offset is sent. The reason is "" if that is all that the client missed; else "new", "truncated", "epoch-changed"
+    or "ahead".
     """
     return _check(BEGIN, answer)
+
+
+def retry(answer: type[Sender]) -> Report:
+    """Lesson 05. A class that decides which messages leave now, after each thing that happens. See `Sender` for its methods."""
+    return _check(RETRY, answer)
+
+
+def once(answer: Decide) -> Report:
+    """Lesson 06. `decide(last, n)`: "apply", "repeat" or "gap", when deposit n arrives and `last` was applied last."""
+    return _check(ONCE, answer)
+
+
+def claims(answer: Claims, designs: Sequence[Design]) -> Report:
+    """Lesson 11. A dict: "chat", "cursor", "payment" and "ticker" -> (name of a design, set of promises)."""
+    return _check(_claims(designs), answer)
+
+
+def bug_hunt(accused: str, schedule: Hunt) -> Report:
+    """Lesson 11. Which of `SUSPECTS` is wrong, and a schedule that shows it: `async def schedule(lab, alice)`."""
+    return _check(_bug_hunt(accused), schedule)
