@@ -131,6 +131,11 @@ class Journal:
         """From here on nothing is recorded: what happens while a lab is closed is not part of its history."""
         self._sealed = True
 
+    @property
+    def sealed(self) -> bool:
+        """Is nothing recorded any more?"""
+        return self._sealed
+
     def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:
         """Call `subscriber` with each new event, on the writer's thread. Returns the function that ends it."""
         self._subscribers.append(subscriber)

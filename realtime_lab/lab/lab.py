@@ -17,6 +17,8 @@ from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import LINK, Outgoing, Participant
 from realtime_lab.lab.publishing import Publishing
 from realtime_lab.lab.recorded import Recorded
+from realtime_lab.lab.replaying import replaying
+from realtime_lab.lab.scheduling import joined_text
 from realtime_lab.lab.settling import never_came, unsettled
 from realtime_lab.lab.starting import Starting, client_options, log_for
 from realtime_lab.net.event_reader import Stored
@@ -45,7 +47,6 @@ class Lab(Recorded):
         super().__init__()
         self.name = name
         self._files: tempfile.TemporaryDirectory[str] | None = None
-        self.participants: dict[str, Participant] = {}
         self.links: dict[str, Link] = {}
         self.waiting_for: list[str] = []
         """What settle() waits for at the moment."""
@@ -55,6 +56,8 @@ class Lab(Recorded):
         self._publishing = Publishing(self._server, self._log, self.journal, stores=bool(log))
         self.thread = LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._outgoing = Outgoing(self.thread)
+        self._under_way = partial(unsettled, self._server, self.participants, self.links, self._journeys)
+        self._can_be_repeated(self.thread.loop, self._under_way, {"log": log, "dedupe": dedupe, **options})
         self.server: Any = OnThread(self._server, self.thread, "lab.server", SERVER_NAMES, before=self._outgoing.flush)
         """The server, to be used from cells: on(), emit(), publish(), disconnect(), crash(), restart(), sids."""
 
@@ -91,6 +94,11 @@ class Lab(Recorded):
             return lab
 
         return Starting(begin)
+
+    @classmethod
+    def replay(cls, text: str, *, name: str = "lab") -> Starting["Lab"]:
+        """`lab = await Lab.replay(text)`: a new lab that does what `lab.schedule` of another one says. Raises InvalidSetting at once."""
+        return replaying(cls.start, text, name)
 
     async def join(self, name: str, **options: Any) -> Participant:
         """A new client with a link of its own; returns when it is connected. `options` are those of `realtime_lab.Client`.
@@ -238,19 +246,19 @@ class Lab(Recorded):
         self._outgoing.flush()
         return await self.thread.run(work)
 
-    async def _new_link(self, name: str, how: str) -> Link:
+    async def _new_link(self, name: str, how: str, options: str = "") -> Link:
         if not isinstance(name, str) or not name.strip():
             raise InvalidSetting(f'a participant needs a name, not {name!r}. For example: await lab.join("alice").')
         if name in (SERVER, LOG, *self.links):
             raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, LOG, *self.links])}).")
         link = Link("127.0.0.1", self._server.port, name=name, observer=partial(self.journal.record, name), witness=self)
         self.links[name] = link
-        self.journal.record(name, "joined", reason=how)
+        self.journal.record(name, "joined", reason=how, text=options)
         await link.start()
         return link
 
     async def _prepare(self, name: str, options: dict[str, Any]) -> Participant:
-        link = await self._new_link(name, "")
+        link = await self._new_link(name, "", joined_text(options))
         try:
             participant = Participant(
                 name, link, client_options(options, lambda: self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
@@ -272,11 +280,12 @@ class Lab(Recorded):
         deadline = time.monotonic() + timeout
         calm = 0
         while calm < 3:  # three looks in a row: between two of them a packet may be in a socket's buffer, where nobody sees it
-            self.waiting_for = unsettled(self._server, self.participants, self.links, self._journeys)
+            self.waiting_for = self._under_way()
             calm = 0 if self.waiting_for else calm + 1
             if self.waiting_for and time.monotonic() > deadline:
                 raise NotSettled(f"the lab did not come to rest in {timeout} s: {'; '.join(self.waiting_for)}.")
             await asyncio.sleep(0.005)
+        self._rests.mark()
         for sentence in never_came(self._server, self.links):
             raise FaultPending(sentence)
 

@@ -1,8 +1,10 @@
 """What a lab's record says: the journal, and everything that is computed from it."""
 
+import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 from realtime_lab.errors import LabTrouble
 from realtime_lab.history.journal import Event, Journal
@@ -10,11 +12,20 @@ from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import Trouble
+from realtime_lab.lab.participant import Participant
+from realtime_lab.lab.rests import Rests
+from realtime_lab.lab.scheduling import schedule_of
 from realtime_lab.rules.faults import Direction
+
+USUAL = {"ping_interval": 1, "ping_timeout": 1}
+"""What a schedule need not say."""
 
 
 class Recorded(ABC):
     """The recording half of `Lab`."""
+
+    _rests: Rests
+    _started_with: dict[str, Any]
 
     def __init__(self) -> None:
         began = time.monotonic()
@@ -24,6 +35,7 @@ class Recorded(ABC):
         """What failed in the background: handlers that raised or blocked. `check()` raises it."""
         self.changed: list[Callable[[], None]] = []
         """Called on any thread whenever there is something new to show."""
+        self.participants: dict[str, Participant] = {}
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
@@ -41,6 +53,26 @@ class Recorded(ABC):
         """The picture of everything so far."""
         self._flush()
         return Figure(self.journal.events)
+
+    @property
+    def schedule(self) -> str:
+        """Everything that was done here as one line of text, for `Lab.replay`: paste it somewhere else, and the same happens there.
+
+        Faults at a packet, and what was done while the lab was at rest, give the same fates again. Of what was done while something was
+        under way the order is kept, and the time in tenths of a second; what was decided within milliseconds may come out otherwise.
+        Functions are not part of it: handlers, `auth` or `retries` as functions. What handlers of a client emitted is, as if by hand.
+        """
+        self._flush()
+        notes = [f"handlers of {name} are not part of it" for name, each in self.participants.items() if each.handles]
+        if not isinstance(self._started_with.get("log"), bool | None):
+            notes.append("the log was a log of its own: what was in it before, and its settings, are not part of it")
+        options = {name: value for name, value in self._started_with.items() if name != "port" and value and value != USUAL.get(name)}
+        server = {name: True if name == "log" else value for name, value in options.items()}
+        return str(schedule_of(self.journal.events, tuple(self._rests.marks), server, notes))
+
+    def _can_be_repeated(self, loop: asyncio.AbstractEventLoop, under_way: Callable[[], list[str]], options: dict[str, Any]) -> None:
+        """What `schedule` needs besides the journal: when the lab was at rest, and the options of its server."""
+        self._rests, self._started_with = Rests(self.journal, loop, under_way), options
 
     def wire(self, name: str, direction: str | None = None) -> list[Event]:
         """The packets that crossed a participant's link, in order (journal events of kind "wire")."""
