@@ -6,20 +6,42 @@ They are plain functions: no await.
 
 from collections.abc import Sequence
 
+from collections.abc import Mapping, Sequence
+
 from realtime_lab.lab.exercise import check as _check
 from realtime_lab.lab.exercises.begin import BEGIN, Begin
-from realtime_lab.lab.exercises.bug_hunt import Hunt
+from realtime_lab.lab.exercises.bug_hunt import SUSPECTS, Hunt
 from realtime_lab.lab.exercises.bug_hunt import bug_hunt as _bug_hunt
 from realtime_lab.lab.exercises.claims import Claims
 from realtime_lab.lab.exercises.claims import claims as _claims
 from realtime_lab.lab.exercises.learners_retry import Sender
+from realtime_lab.lab.exercises.kitchen import KITCHEN, Cook
 from realtime_lab.lab.exercises.lost import LOST, Lost
+from realtime_lab.lab.exercises.reading import READING
+from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.exercises.once import ONCE, Decide
 from realtime_lab.lab.exercises.retry import RETRY
 from realtime_lab.lab.report import Report
 from realtime_lab.lab.trial import Design
 
-__all__ = ["begin", "lost"]
+__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "lost", "once", "retry"]
+
+
+def reading(answers: Mapping[str, Sequence[str]]) -> Report:
+    """Lesson 00. `answers[letter]`: which of alice's messages #1 to #4 bob gets, for example ["#1", "#2"].
+
+    A: alice's link is cut after #2. B: alice's link is cut before #2. C: bob's link is cut before #3.
+    D: bob's link is cut after he has got #2, and restored before alice sends #4.
+    """
+    return _check(READING, answers)
+
+
+def kitchen(answer: Cook) -> Report:
+    """Lesson 01. `async def my_cook(sid, dish, make)`: a client has ordered a dish; `await make(dish)` makes it.
+
+    The dishes of one client are finished in its order, and nobody waits for the dishes of somebody else.
+    """
+    return _check(KITCHEN, answer)
 
 
 def lost(answer: Lost) -> Report:
@@ -28,6 +50,11 @@ def lost(answer: Lost) -> Report:
     `total` messages are sent, and the link is cut `side` ("before" or "after") message n.
     """
     return _check(LOST, answer)
+
+
+def sights(answers: Mapping[str, str]) -> Report:
+    """Lesson 04. `answers[sight]`: "handled", "not handled" or "cannot tell", for each of eight things that alice may see."""
+    return _check(SIGHTS_EXERCISE, answers)
 
 
 def begin(answer: Begin) -> Report:

@@ -57,7 +57,7 @@ class Exercise:
     name          of the function in `check`
     promise       what the learner's code must keep, in one sentence
     not_checked   what these cases do not show, in one sentence
-    shape         a Protocol: see shape.py; None if the exercise looks at the answer itself
+    shape         what the answer must look like: a Protocol (see shape.py), or a function that says what is wrong with it, or None
     cases         in order of length: number of messages and faults
     together      how many cases run at once
     limit         seconds for all of them
@@ -66,7 +66,7 @@ class Exercise:
     name: str
     promise: str
     not_checked: str
-    shape: type | None
+    shape: type | Callable[[Any], str] | None
     cases: tuple[Case, ...]
     together: int = 4
     limit: float = LIMIT
@@ -74,14 +74,20 @@ class Exercise:
 
 def check(exercise: Exercise, answer: Any) -> Report:
     """Judge an answer. Never raises because of the answer; KeyboardInterrupt ends it, and closes what it has opened."""
-    if exercise.shape is not None and (problem := misshapen(exercise.name, answer, exercise.shape)):
+    if problem := _misshapen(exercise, answer):
         return Report(exercise.name, exercise.promise, exercise.not_checked, "unknown", words=problem)
     run = _Run(exercise, answer)
     with routed():
         report = run.report()
-    if printed := "".join(guard.printed for guard in run.guards[: report.tried]):
+    if printed := "".join(guard.printed for guard in run.guards[: run.judged]):
         print(printed, end="")  # noqa: T201  # it is the learner's
     return report
+
+
+def _misshapen(exercise: Exercise, answer: Any) -> str:
+    if isinstance(exercise.shape, type):
+        return misshapen(exercise.name, answer, exercise.shape)
+    return exercise.shape(answer) if exercise.shape is not None else ""
 
 
 @dataclass
@@ -91,6 +97,8 @@ class _Run:
     guards: list[Guard] = field(default_factory=list)
     findings: dict[int, Finding | AnswerFailed | None] = field(default_factory=dict)
     """By the number of the case, as far as they have ended."""
+    judged: int = 0
+    """So many cases count: up to the one that is reported."""
 
     def report(self) -> Report:
         """Runs the cases on a thread of their own and waits for them, or for the time to be over."""
@@ -101,6 +109,8 @@ class _Run:
             try:
                 if self._wait(work, watch):
                     work.result()  # raises what is our own mistake
+                for error in [trouble.error for trouble in troubles if trouble.error]:
+                    raise error
             finally:
                 work.cancel()
                 end = threading.Thread(target=thread.stop, name="realtime_lab check end", daemon=True)
@@ -142,7 +152,8 @@ class _Run:
                 failed.cancel()
                 work.cancel()
                 await asyncio.wait({work})
-            self.findings[number] = guard.failure or _found(work)
+            error = None if work.cancelled() else work.exception()
+            self.findings[number] = guard.failure or _found(work, error)
 
     # -- the report -------------------------------------------------------------------------------------------------------------------
 
@@ -158,7 +169,7 @@ class _Run:
         return self._report(len(self.exercise.cases) - 1 if unsure is None else unsure, None if unsure is None else findings[unsure])
 
     def _report(self, number: int, finding: Finding | AnswerFailed | None) -> Report:
-        case = self.exercise.cases[number]
+        case, self.judged = self.exercise.cases[number], number + 1
         outcome: Outcome = "kept"
         if isinstance(finding, Finding):
             outcome = finding.outcome
@@ -188,9 +199,10 @@ def _breaks(finding: Finding | AnswerFailed | None) -> bool:
     return isinstance(finding, AnswerFailed) or (finding is not None and finding.outcome == "broken")
 
 
-def _found(work: "asyncio.Future[Finding | None]") -> Finding | None:
+def _found(work: "asyncio.Future[Finding | None]", error: BaseException | None) -> Finding | AnswerFailed | None:
     """Raises what is our own mistake. A lab that did not come to rest, say, only means that we cannot tell."""
-    try:
-        return work.result()
-    except RealtimeLabError as error:
+    if isinstance(error, AnswerFailed):
+        return error
+    if isinstance(error, RealtimeLabError):
         return Finding(f"The laboratory could not finish this case: {error}", outcome="unknown")
+    return work.result()

@@ -33,6 +33,16 @@ THROUGH_TASKS = (Exception, asyncio.CancelledError, GeneratorExit)
 _numbers = itertools.count(1)
 
 
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+_short.maxlist = _short.maxtuple = _short.maxdict = 10
+
+
+def brief(value: Any) -> str:
+    """The value, not too long."""
+    return _short.repr(value)
+
+
 class AnswerFailed(Exception):
     """The learner's code does not do what it was asked to. The text is for the learner."""
 
@@ -73,11 +83,16 @@ class Guard:
             raise self.fail(f"{asked} returned a coroutine. Write a plain function here: def, without async.")
         return result
 
-    def handler(self, function: Callable[..., Awaitable[T]], *, allowed: tuple[type[Exception], ...] = ()) -> Callable[..., Awaitable[T]]:
-        """An async function that runs the learner's. What it raises is a failure, but for what is `allowed`. Raises AnswerFailed."""
+    def handler(
+        self, function: Callable[..., Awaitable[T]], *, words: Callable[..., str] = brief, allowed: tuple[type[Exception], ...] = ()
+    ) -> Callable[..., Awaitable[T]]:
+        """An async function that runs the learner's. What it raises is a failure, but for what is `allowed`. Raises AnswerFailed.
+
+        `words` says an argument in words: some are not the same in every run, and a report must be.
+        """
 
         async def handle(*arguments: Any) -> T:
-            asked = called(function, arguments)
+            asked = called(function, arguments, words)
             coroutine = self._guarded(asked, lambda: function(*arguments), waits=True)
             if not inspect.iscoroutine(coroutine):
                 raise self.fail(f"{asked} returned {brief(coroutine)} at once. Write an async function here: async def.")
@@ -91,10 +106,12 @@ class Guard:
 
     @asynccontextmanager
     async def lab(self, **options: Any) -> AsyncIterator[Lab]:
-        """A lab of this case's own; options of Lab.start."""
+        """A lab of this case's own; options of Lab.start. Raises LabTrouble at its end if something of ours failed in the background."""
         async with Lab.start(name=f"check {next(_numbers)}", **options) as lab:
             self.adopt(lab)
             yield lab
+            if self.failure is None:
+                lab.check()
 
     def adopt(self, lab: Lab) -> None:
         """Tasks that the learner's code starts on this lab's loop are guarded. Call it before anything of the learner's runs there."""
@@ -188,24 +205,16 @@ def _advanced(advance: Callable[[], Any]) -> tuple[bool, Any]:
         return True, stop.value
 
 
-def called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
+def called(function: Callable[..., Any], arguments: tuple[Any, ...], words: Callable[[Any], str] = brief) -> str:
     """A call in words: "lost(5, 1, 'before')"."""
-    return f"{getattr(function, '__name__', type(function).__name__)}({', '.join(brief(each) for each in arguments)})"
+    return f"{getattr(function, '__name__', type(function).__name__)}({', '.join(words(each) for each in arguments)})"
 
 
 def _raised(error: BaseException) -> str:
     where = innermost(traceback.extract_tb(error.__traceback__))
+    if isinstance(error, RuntimeError) and "different event loop" in str(error):  # its text has an address in it
+        return f"RuntimeError: it uses an asyncio object of an earlier run. Run the cell with your code again, then check.\n{where}"
     return f"{type(error).__name__}: {error}" + (f"\n{where}" if where else "")
-
-
-def brief(value: Any) -> str:
-    """The value, not too long."""
-    return _short.repr(value)
-
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 80
-_short.maxlist = _short.maxtuple = _short.maxdict = 10
 
 
 def _suspended(coroutine: Any) -> str:

@@ -1,7 +1,7 @@
 """The shape of an answer: what a learner must hand in, taken from a Protocol, and a sentence for what has another shape."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_lab.lab.guard import brief
@@ -17,6 +17,20 @@ def misshapen(name: str, answer: Any, protocol: type) -> str:
     if "__call__" in methods:
         return _function(name, answer, methods["__call__"])
     return _class(name, answer, methods)
+
+
+def unkeyed(name: str, answers: Any, keys: Sequence[str]) -> str:
+    """Why `answers` is not a dict with these keys; empty if it is. A key counts by its first letter."""
+    expected = f"check.{name}() expects a dict with the keys {', '.join(key[0] for key in keys)}"
+    if not isinstance(answers, dict):
+        return f"{expected}. You gave {_given(answers)}."
+    letters = [str(key)[:1] for key in answers]
+    for key in keys:
+        if letters.count(key[0]) != 1:
+            return f"{expected}, each once. {key[0]} is there {'twice' if key[0] in letters else 'not at all'}."
+    if more := [key for key in answers if str(key)[:1] not in {key[0] for key in keys}]:
+        return f"{expected}. There is also {brief(more[0])}."
+    return ""
 
 
 def _public(name: str) -> bool:
