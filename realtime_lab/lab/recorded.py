@@ -63,6 +63,11 @@ class Recorded(ABC):
         Functions are not part of it: handlers, `auth` or `retries` as functions. What handlers of a client emitted is, as if by hand.
         """
         self._flush()
+        return self.schedule_so_far
+
+    @property
+    def schedule_so_far(self) -> str:
+        """As `schedule`, without waiting for the lab's thread: for what is painted."""
         notes = [f"handlers of {name} are not part of it" for name, each in self.participants.items() if each.handles]
         if not isinstance(self._started_with.get("log"), bool | None):
             notes.append("the log was a log of its own: what was in it before, and its settings, are not part of it")
@@ -72,7 +77,7 @@ class Recorded(ABC):
 
     def _can_be_repeated(self, loop: asyncio.AbstractEventLoop, under_way: Callable[[], list[str]], options: dict[str, Any]) -> None:
         """What `schedule` needs besides the journal: when the lab was at rest, and the options of its server."""
-        self._rests, self._started_with = Rests(self.journal, loop, under_way), options
+        self._rests, self._started_with = Rests(self.journal, loop, under_way, self._tell), options
 
     def wire(self, name: str, direction: str | None = None) -> list[Event]:
         """The packets that crossed a participant's link, in order (journal events of kind "wire")."""

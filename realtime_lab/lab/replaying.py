@@ -23,9 +23,10 @@ def replaying(start: Callable[..., Starting["Lab"]], text: str, name: str) -> St
     schedule = parse(text)
     options = next((dict(step.options) for step in schedule.steps[:1] if (step.who, step.verb) == START), {})
 
+    for note in [*schedule.notes, *_functions(schedule)]:
+        warnings.warn(note, stacklevel=3)
+
     async def begin() -> "Lab":
-        for note in [*schedule.notes, *_functions(schedule)]:
-            warnings.warn(note, stacklevel=2)
         lab = await start(name=name, **options)
         try:
             await perform(lab, schedule)

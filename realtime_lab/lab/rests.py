@@ -12,10 +12,15 @@ LOOKS = 3
 
 
 class Rests:
-    """`under_way` says what is not finished; it is asked on the loop, which is the journal's too. `marks` are lengths of the journal."""
+    """`under_way` says what is not finished; it is asked on the loop, which is the journal's too. `marks` are lengths of the journal.
 
-    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop, under_way: Callable[[], Collection[str]]) -> None:
-        self._journal, self._loop, self._under_way = journal, loop, under_way
+    `told` is called after each new one.
+    """
+
+    def __init__(
+        self, journal: Journal, loop: asyncio.AbstractEventLoop, under_way: Callable[[], Collection[str]], told: Callable[[], object]
+    ) -> None:
+        self._journal, self._loop, self._under_way, self._told = journal, loop, under_way, told
         self.marks: list[int] = []
         self._looking = self._stirred = False
         self._calm = 0
@@ -24,6 +29,7 @@ class Rests:
     def mark(self) -> None:
         """It is at rest now."""
         self.marks.append(len(self._journal))
+        self._told()
 
     def _stir(self, event: Event) -> None:
         if event.type == "engine":  # heartbeats never end, and change nothing

@@ -12,7 +12,7 @@ from typing import Any
 from realtime_lab.history.copies import SERVER
 from realtime_lab.history.journal import Event
 from realtime_lab.lab.schedule import Schedule, Step, option_text, parse
-from realtime_lab.lab.verbs import LONGEST, MOST
+from realtime_lab.lab.verbs import LONGEST, MOST, START
 
 PASSED_ON = "chat message"
 """What the lab's own handler passes on."""
@@ -38,7 +38,7 @@ def schedule_of(events: Sequence[Event], rests: Sequence[int], server: Mapping[s
     done: list[Step] = [Step("start", SERVER, options=tuple(server.items()))] if server else []
     before: Event | None = None
     for event, step in reader.steps:
-        pause = [] if before is None else _pause(before, event, rests)
+        pause = [] if before is None or _begins(done, step) else _pause(before, event, rests)
         done += pause
         before = event
         merged = None if pause or not done else _merged(done[-1], step)
@@ -46,6 +46,11 @@ def schedule_of(events: Sequence[Event], rests: Sequence[int], server: Mapping[s
     if before is not None:
         done += _pause(before, events[-1], rests, last=True)
     return Schedule(tuple(done), tuple(dict.fromkeys([*notes, *reader.notes])))
+
+
+def _begins(done: Sequence[Step], step: Step) -> bool:
+    """Have all only joined so far? How long that took is of no interest."""
+    return all(each.verb in ("join", "prepare") or (each.who, each.verb) == START for each in (*done, step))
 
 
 def _pause(before: Event, event: Event, rests: Sequence[int], *, last: bool = False) -> list[Step]:

@@ -64,7 +64,9 @@ class ControlRoom:
         self._score = widgets.HTML(
             tabbable=True, layout=widgets.Layout(overflow="auto", min_height="84px", max_height="240px" if lab.stores else "180px")
         )
-        self._box = widgets.VBox([self._head, self._said, self._picture, self._score], layout=widgets.Layout(width="100%"))
+        self._run = widgets.Text(description="this run", layout=widgets.Layout(width="99%"), style={"description_width": "56px"})
+        self._run.tooltip = "everything that was done here, as one line of code: copy it, and run it in another notebook"
+        self._box = widgets.VBox([self._head, self._said, self._picture, self._score, self._run], layout=widgets.Layout(width="100%"))
         self._clicks = Clicks(lab, self._journeys, self._log, self._wake)
         self._painter = Painter(self._paint)
         lab.changed.append(self._painter.wake)
@@ -98,6 +100,7 @@ class ControlRoom:
         self._paint_rows()
         self._said.value = self._sentence()
         self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
+        self._run.value = f"lab = await Lab.replay({self._lab.schedule_so_far!r})"
         judged = score(verdict(self._journeys))
         table = log_table(self._log, self._lab.participants) if self._lab.stores else ""
         self._score.value = f'<div style="display:flex;gap:0 40px"><div style="min-width:0">{judged}</div><div>{table}</div></div>'

@@ -1,5 +1,6 @@
 """The control room without a browser: what its buttons do and what it says. A real lab behind it."""
 
+import ast
 import asyncio
 import itertools
 import math
@@ -20,7 +21,7 @@ class Room:
     """Finds the parts of a room as a learner would: by row and by label."""
 
     def __init__(self, room):
-        self.head, self.said, self.picture, self.score = room._box.children
+        self.head, self.said, self.picture, self.score, self.run = room._box.children
 
     def row(self, name):
         """Its state, then its buttons."""
@@ -340,3 +341,19 @@ def test_a_halted_client_says_so_and_its_buttons_let_it_go_on():
         await room.until(lambda: [button.layout.display for button in buttons] == ["none", "none"])
 
     in_a_room_with_a_log(work)
+
+
+def test_the_whole_run_is_one_line_that_does_the_same_again():
+    async def work(lab, room):
+        await lab.settle()
+        room.press("bob", "Cut")
+        await room.until(lambda: "bob.cut" in room.run.value)
+        await lab.settle()
+        room.press("alice", "Send 5")
+        await room.until(lambda: 'bob.cut; settle; alice.emit "chat message" 1..5; settle' in room.run.value)
+        text = ast.literal_eval(room.run.value.removeprefix("lab = await Lab.replay(").removesuffix(")"))
+        assert text == lab.schedule
+        async with Lab.replay(text, name="again") as again:
+            assert str(again.verdict()) == str(lab.verdict())
+
+    in_a_room(work)
