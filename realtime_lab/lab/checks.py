@@ -4,8 +4,6 @@ Each of them runs what you wrote on the real stack, in cases that try to break i
 They are plain functions: no await.
 """
 
-from collections.abc import Sequence
-
 from collections.abc import Mapping, Sequence
 
 from realtime_lab.lab.exercise import check as _check
@@ -14,17 +12,17 @@ from realtime_lab.lab.exercises.bug_hunt import SUSPECTS, Hunt
 from realtime_lab.lab.exercises.bug_hunt import bug_hunt as _bug_hunt
 from realtime_lab.lab.exercises.claims import Claims
 from realtime_lab.lab.exercises.claims import claims as _claims
-from realtime_lab.lab.exercises.learners_retry import Sender
 from realtime_lab.lab.exercises.kitchen import KITCHEN, Cook
+from realtime_lab.lab.exercises.learners_retry import Sender
 from realtime_lab.lab.exercises.lost import LOST, Lost
-from realtime_lab.lab.exercises.reading import READING
-from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.exercises.once import ONCE, Decide
+from realtime_lab.lab.exercises.reading import READING
 from realtime_lab.lab.exercises.retry import RETRY
+from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.report import Report
 from realtime_lab.lab.trial import Design
 
-__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "lost", "once", "retry"]
+__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "kitchen", "lost", "once", "reading", "retry", "sights"]
 
 
 def reading(answers: Mapping[str, Sequence[str]]) -> Report:
