@@ -1,0 +1,62 @@
+"""Lesson 01: the exercise judges the solutions, the stub and typical mistakes as it should."""
+
+import pytest
+
+from realtime_lab import check
+from tests.lab.exercises.answers_kitchen import WRONG, another_solution, one_lock, solution, stub
+
+
+@pytest.mark.parametrize("answer", [solution, another_solution])
+def test_a_solution_is_kept_in_every_dinner(answer):
+    report = check.kitchen(answer())
+    assert (report.outcome, report.of) == ("kept", 13), report
+
+
+def test_the_stub_is_told_that_it_is_not_written_yet():
+    report = check.kitchen(stub())
+    assert report.outcome == "not written yet"
+    assert "call await make(dish)" in str(report)
+
+
+@pytest.mark.parametrize("answer", WRONG, ids=lambda answer: answer.__name__)
+def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
+    report = check.kitchen(answer())
+    assert (report.outcome, report.case) == ("broken", WRONG[answer]), report
+
+
+def test_the_report_says_who_waited_for_whom_and_shows_it():
+    report = check.kitchen(one_lock())
+    assert report.words == "alice's pizza was in the oven, and bob's coffee waited for it."
+    assert "bob -> server  #1" in str(report.figure)
+    assert str(check.kitchen(one_lock())) == str(report)
+
+
+def test_a_lock_of_an_earlier_check_is_named_without_its_address():
+    answer = one_lock()
+    check.kitchen(answer)
+    report = check.kitchen(answer)
+    assert "an asyncio object of an earlier run" in report.words
+    assert "0x" not in str(report)
+
+
+def test_a_dish_that_nobody_ordered_is_not_made():
+    async def my_cook(sid, dish, make):
+        await make("ice cream")
+
+    assert "make('ice cream') was called for alice" in check.kitchen(my_cook).words
+
+
+def test_a_dish_is_made_once():
+    async def my_cook(sid, dish, make):
+        await make(dish)
+        await make(dish)
+
+    assert "or has it already" in check.kitchen(my_cook).words
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("turn", range(20))
+def test_the_same_twenty_times(turn):
+    assert [check.kitchen(answer()).outcome for answer in (solution, another_solution)] == ["kept", "kept"]
+    assert {answer: check.kitchen(answer()).case for answer in WRONG} == WRONG
+    assert check.kitchen(stub()).outcome == "not written yet"
