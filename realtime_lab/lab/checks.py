@@ -15,6 +15,7 @@ from realtime_lab.lab.exercises.claims import claims as _claims
 from realtime_lab.lab.exercises.kitchen import KITCHEN, Cook
 from realtime_lab.lab.exercises.learners_retry import Sender
 from realtime_lab.lab.exercises.lost import LOST, Lost
+from realtime_lab.lab.exercises.offset import OFFSET, Offset
 from realtime_lab.lab.exercises.once import ONCE, Decide
 from realtime_lab.lab.exercises.reading import READING
 from realtime_lab.lab.exercises.retry import RETRY
@@ -22,7 +23,7 @@ from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.report import Report
 from realtime_lab.lab.trial import Design
 
-__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "kitchen", "lost", "once", "reading", "retry", "sights"]
+__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "kitchen", "lost", "offset", "once", "reading", "retry", "sights"]
 
 
 def reading(answers: Mapping[str, Sequence[str]]) -> Report:
@@ -82,3 +83,11 @@ def claims(answer: Claims, designs: Sequence[Design]) -> Report:
 def bug_hunt(accused: str, schedule: Hunt) -> Report:
     """Lesson 11. Which of `SUSPECTS` is wrong, and a schedule that shows it: `async def schedule(lab, alice)`."""
     return _check(_bug_hunt(accused), schedule)
+
+
+def offset(answer: Offset) -> Report:
+    """Lesson 07. `offset(arrived, finished)`: the id that may be stored as the offset, or 0 if what is stored must stay as it is.
+
+    `arrived` are the ids that came since the process began, in their order; `finished` those whose handlers have returned.
+    """
+    return _check(OFFSET, answer)

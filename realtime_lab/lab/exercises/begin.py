@@ -114,7 +114,7 @@ async def _visit(guard: Guard, begin: Any, epoch: str | None, offset: int | None
         await client.connect()
         await lab.settle()
         first = _judged(bob.got, bob.told, *_due(server, epoch, offset))
-        words, begun = f"{server.said}. {first}".rstrip(), len(bob.got)
+        words, begun = f"{server.said}.\n{first}".rstrip(), len(bob.got)
         client.link.cut()
         await lab.settle()
         await server.publish()
@@ -123,7 +123,7 @@ async def _visit(guard: Guard, begin: Any, epoch: str | None, offset: int | None
         missed = server.rows[-1]["id"]
         second = _judged(bob.got[begun:], bob.told, [missed], "")
         if second:
-            words += f"\nThen #{missed} is published while bob is away, and he comes back: {server.said}. {second}"
+            words += f"\nThen #{missed} is published while bob is away, and he comes back: {server.said}.\n{second}"
         return Finding(words, lab.figure()) if first or second else None
 
 
