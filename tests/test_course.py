@@ -1,5 +1,6 @@
 """The README, INSTRUCTORS.md and the notebooks are one course: names, titles, times, links, headings, pictures and words agree."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from tests.course import (
     words,
 )
 
-NOT_SHOWN = re.compile(r"\*\*What (?:this lesson|the sandbox) did not show:\*\*\s+(.*?)(?:\s+Next:.*)?(?=\n\n|\Z)", re.DOTALL)
+NOT_SHOWN = re.compile(
+    r"\*\*What (?:this lesson|the sandbox) did not show:\*\*\s+(.*?)(?:\s+(?:Next|Back to the course):.*)?(?=\n\n|\Z)", re.DOTALL
+)
 EACH = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 EACH_LESSON = pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.stem)
 ROUTES = {"50 minutes": 50, "90 minutes": 90}
@@ -48,7 +51,7 @@ def title(file: Path) -> str:
 
 def minutes(file: Path) -> int:
     """The time that a notebook itself states."""
-    [stated] = re.findall(r"\*\*Time:\*\* (\d+) minutes", text(file))
+    [stated] = re.findall(r"^\*\*Time:\*\*[^*\d]*(\d+) minutes", text(file), re.MULTILINE)
     return int(stated)
 
 
@@ -136,7 +139,7 @@ def test_one_title_and_no_level_is_skipped(file: Path) -> None:
 @EACH
 def test_the_frame_of_a_notebook(file: Path) -> None:
     assert tokens(file)[0].tag == "h1", "the title comes first"
-    for part in (r"^\*\*Goal\.\*\* \S", r"^\*\*Time:\*\* \d+ minutes"):
+    for part in (r"^\*\*Goal\.\*\* \S", r"^\*\*Time:\*\* \S"):
         assert re.search(part, text(file).partition("\n## ")[0], re.MULTILINE), part
     assert len(NOT_SHOWN.findall(text(file))) == 1
 
@@ -180,9 +183,22 @@ def test_every_lesson_has_something_to_discuss(file: Path) -> None:
     assert section(INSTRUCTORS, head(file)).count("*A good answer:*") >= 1
 
 
-def test_the_wrong_answers_to_every_exercise_are_described() -> None:
-    described = set(re.findall(r"\*\*Wrong answers to `check\.(\w+)`", text(INSTRUCTORS)))
-    assert set(checks.__all__) <= described
+def refuted() -> set[str]:
+    """The wrong answers that the tests of the exercises put to the checks, by name, in words."""
+    names = set()
+    for file in (ROOT / "tests" / "lab" / "exercises").glob("answers_*.py"):
+        answers = vars(importlib.import_module(f"tests.lab.exercises.{file.stem}"))
+        names |= {each for each in answers["WRONG"] if isinstance(each, str)}
+        names |= {each for each, value in answers.items() if callable(value) and value.__module__.endswith(file.stem)}
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", each) if each.isidentifier() else each for each in names}
+
+
+@pytest.mark.parametrize("exercise", [each for each in checks.__all__ if each.islower()])
+def test_the_wrong_answers_to_every_exercise_are_described_and_are_refuted_by_its_tests(exercise: str) -> None:
+    [described] = re.findall(rf"\*\*Wrong answers to `check\.{exercise}`:\*\*\n\n((?:- .*\n)+)", text(INSTRUCTORS))
+    named = re.findall(r"^- \*\*(.+?)\.\*\*", described, re.MULTILINE)
+    assert len(named) >= 3
+    assert {each.lower() for each in named} <= {each.lower() for each in refuted()}
 
 
 def test_the_test_asks_for_each_misconception_once_and_has_a_key() -> None:

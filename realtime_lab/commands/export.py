@@ -11,7 +11,7 @@ from typing import Any
 Cell = dict[str, Any]
 
 SOLUTION, CHECK = "solution", "exercise-check"
-_IN_TEXT = re.compile(r"<details>(\s*<summary>\s*Solution\s*</summary>.*?</details>)\s*", re.DOTALL | re.IGNORECASE)
+_IN_TEXT = re.compile(r"<details>(\s*<summary>\s*(?:Solution|One answer)\s*</summary>.*?</details>)\s*", re.DOTALL | re.IGNORECASE)
 
 
 def for_students(notebook: bytes) -> bytes:

@@ -25,7 +25,9 @@ TEXT = f"## A heading\n\n<details><summary>Solution</summary>\n\nthe answer is 4
 HIDDEN = {"source_hidden": True, "outputs_hidden": True}
 LESSON = notebook(
     nbformat.v4.new_markdown_cell(TEXT),
-    nbformat.v4.new_markdown_cell("<details><summary>solution </summary>only this</details>"),
+    nbformat.v4.new_markdown_cell(
+        "<details><summary>solution </summary>this</details>\n<details><summary>One answer</summary>that</details>"
+    ),
     code("a demonstration"),
     code("check.lost(lost)", "exercise-check"),
     code("right = 42\ncheck.lost(right)", "solution", jupyter={"source_hidden": True}),
