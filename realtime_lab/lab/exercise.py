@@ -97,6 +97,8 @@ class _Run:
     guards: list[Guard] = field(default_factory=list)
     findings: dict[int, Finding | AnswerFailed | None] = field(default_factory=dict)
     """By the number of the case, as far as they have ended."""
+    waits: dict[int, list[str]] = field(default_factory=dict)
+    """What each case waited for when the time was over."""
     judged: int = 0
     """So many cases count: up to the one that is reported."""
 
@@ -109,6 +111,8 @@ class _Run:
             try:
                 if self._wait(work, watch):
                     work.result()  # raises what is our own mistake
+                else:
+                    self.waits = {number: guard.waits_for for number, guard in enumerate(self.guards)}
                 for error in [trouble.error for trouble in troubles if trouble.error]:
                     raise error
             finally:
@@ -152,7 +156,7 @@ class _Run:
                 failed.cancel()
                 work.cancel()
                 await asyncio.wait({work})
-            error = None if work.cancelled() else work.exception()
+                error = None if work.cancelled() else work.exception()  # looked at even when this case does not matter any more
             self.findings[number] = guard.failure or _found(work, error)
 
     # -- the report -------------------------------------------------------------------------------------------------------------------
@@ -190,9 +194,8 @@ class _Run:
         )
 
     def _too_long(self, number: int) -> str:
-        waits = self.guards[number].waits_for if number < len(self.guards) else []
-        reasons = "; ".join(waits) or "nothing is known about why"
-        return f"The check was not finished after {self.exercise.limit:.0f} s. It waited for this: {reasons}. Run it again."
+        reasons = "; ".join(self.waits.get(number, [])) or "the computer is busy"
+        return f"The check was not finished after {self.exercise.limit:g} s. It waited for this: {reasons}\nRun it again."
 
 
 def _breaks(finding: Finding | AnswerFailed | None) -> bool:

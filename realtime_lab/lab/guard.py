@@ -192,7 +192,7 @@ class Guard:
             self._hint = f"\nThe task {name}() has ended: {_raised(error)}"
 
     def _late(self, asked: str, coroutine: Any, task: "asyncio.Task[Any] | None") -> None:
-        self.fail(f"{asked} has not ended after {PATIENCE:.0f} s. It waits in {_suspended(coroutine)}{self._hint}")
+        self.fail(f"{asked} has not ended after {PATIENCE:g} s. It waits in {_suspended(coroutine)}{self._hint}")
         if task is not None:
             task.cancel()
 

@@ -142,7 +142,7 @@ class Watch:
 
     def _stop(self, piece: Piece) -> None:
         if not piece.wrong:
-            piece.fail(f"{piece.asked} has not returned after {PIECE:.0f} s. {_busy(piece.thread)}")
+            piece.fail(f"{piece.asked} has not returned after {PIECE:g} s. {_busy(piece.thread)}")
             _follow(piece)
         elif time.monotonic() - piece.began > PIECE + INSIST:
             if not piece.doomed:

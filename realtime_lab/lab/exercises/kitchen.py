@@ -13,7 +13,7 @@ from realtime_lab.lab.lab import Lab
 
 SECONDS = {"pizza": 0.06, "soup": 0.04, "tea": 0.02, "cake": 0.02, "coffee": 0.0}
 
-OVEN = 2.0
+OVEN = 1.0
 """Seconds that a dish stays in the oven at most, while what others have ordered is to be made. Who is right does not wait so long."""
 
 Orders = Mapping[str, tuple[str, ...]]

@@ -133,6 +133,11 @@ def _shape(answers: Any) -> str:
     return unkeyed("sights", answers, list(SIGHTS))
 
 
+def _length(history: History) -> tuple[int, bool]:
+    """Messages and faults; of two that are equally long, first the one that takes less time."""
+    return 1 + bool(history.line) + history.comes_back, bool(history.stall)
+
+
 SIGHTS_EXERCISE = Exercise(
     "sights",
     promise="for each sight you say what alice can know about her order, and no more.",
@@ -140,6 +145,7 @@ SIGHTS_EXERCISE = Exercise(
     shape=_shape,
     cases=tuple(
         Case(f"alice sees {sight}", "", partial(_judge, sight=sight))
-        for sight, histories in sorted(SIGHTS.items(), key=lambda item: (item[1][0].comes_back, bool(item[1][0].line)))
+        for sight, histories in sorted(SIGHTS.items(), key=lambda item: _length(item[1][0]))
     ),
+    together=3,
 )

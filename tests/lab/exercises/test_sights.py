@@ -31,7 +31,6 @@ def test_the_history_that_is_shown_contradicts_the_answer():
     assert 'alice.link.cut(after="order #1")' in report.words
     assert "1 book was packed" in report.words
     assert "1 sent by alice, 1 arrived at server" in str(report.figure)
-    assert str(check.sights(WRONG["no answer means not done"][0])) == str(report)
 
 
 def test_sights_that_do_not_look_the_same_are_our_own_mistake(monkeypatch):
