@@ -4,8 +4,10 @@ import importlib
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from realtime_lab.commands.export import for_students
 from realtime_lab.lab import checks
 from realtime_lab.widgets.quiz import misconceptions
 from tests.course import (
@@ -17,6 +19,7 @@ from tests.course import (
     TEXTS,
     anchors,
     broken,
+    cells,
     code,
     headings,
     links,
@@ -153,6 +156,18 @@ def test_the_frame_of_a_lesson(file: Path) -> None:
     assert re.search(r"\bquiz\(", code(file)) or len(tags(section(file, "One question"), "details")) >= 3
 
 
+@EACH_LESSON
+def test_every_lesson_has_a_solution_that_is_hidden_and_that_students_copies_do_not_have(file: Path) -> None:
+    hidden = [cell for cell in cells(file) if "solution" in cell.metadata.get("tags", [])]
+    assert all(cell.cell_type == "code" and cell.metadata.get("jupyter", {}).get("source_hidden") for cell in hidden)
+    in_text = re.findall(r"<details>\s*<summary>Solution</summary>.*?</details>", text(file), re.DOTALL)
+    solutions = [cell.source for cell in hidden] + in_text
+    assert solutions
+    copy = nbformat.reads(for_students(file.read_bytes()).decode(), as_version=4)
+    left = "\n\n".join(cell.source for cell in copy.cells)
+    assert not [each for each in solutions if each in left]
+
+
 # ---------------------------------------------------------------------------------------------------------- pictures
 
 
@@ -185,11 +200,12 @@ def test_every_lesson_has_something_to_discuss(file: Path) -> None:
 
 def refuted() -> set[str]:
     """The wrong answers that the tests of the exercises put to the checks, by name, in words."""
-    names = set()
+    names: set[str] = set()
     for file in (ROOT / "tests" / "lab" / "exercises").glob("answers_*.py"):
         answers = vars(importlib.import_module(f"tests.lab.exercises.{file.stem}"))
-        names |= {each for each in answers["WRONG"] if isinstance(each, str)}
-        names |= {each for each, value in answers.items() if callable(value) and value.__module__.endswith(file.stem)}
+        own = [each for each in answers.values() if callable(each) and each.__module__.endswith(file.stem)]
+        wrong = [*answers["WRONG"], *(each for each in own if file.stem == "answers_choose" and each.__name__ != "found")]
+        names |= {each if isinstance(each, str) else each.__name__ for each in wrong}
     return {re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", each) if each.isidentifier() else each for each in names}
 
 
