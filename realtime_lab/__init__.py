@@ -2,6 +2,7 @@
 
 Lab, allow_asyncio_run                    the laboratory, for notebooks and scripts
 check                                     the exercises of the lessons: check.lost(lost)
+sweep, Design, Trial, FateMatrix          a scenario, broken at every place where it can break
 Client, Server, EventLog, Link, Delivery, Fate    the library under it; needs no Jupyter
 Journal, Verdict, verdict                 the record, and what it refutes
 """
@@ -33,7 +34,10 @@ from realtime_lab.history.journal import Journal
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab import checks as check
 from realtime_lab.lab.asyncio_run import allow_asyncio_run
+from realtime_lab.lab.fate_matrix import FateMatrix
 from realtime_lab.lab.lab import Lab
+from realtime_lab.lab.sweep import sweep
+from realtime_lab.lab.trial import Design, Trial
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.event_log import EventLog
@@ -47,8 +51,10 @@ __all__ = [
     "ConnectTimeout",
     "ConnectionRejected",
     "Delivery",
+    "Design",
     "EventLog",
     "Fate",
+    "FateMatrix",
     "FaultPending",
     "InvalidSetting",
     "Journal",
@@ -68,10 +74,12 @@ __all__ = [
     "Server",
     "StoreFailed",
     "StoreInUse",
+    "Trial",
     "TryAgain",
     "UnknownFault",
     "Verdict",
     "allow_asyncio_run",
     "check",
+    "sweep",
     "verdict",
 ]

@@ -1,0 +1,38 @@
+"""Lesson 06: the exercise judges the solution, the stub and typical mistakes as it should."""
+
+import pytest
+
+from realtime_lab import check
+from tests.lab.exercises.answers_once import WRONG, solution, stub
+
+
+def test_the_solution_is_kept_in_every_case():
+    report = check.once(solution)
+    assert (report.outcome, report.of) == ("kept", 19)
+
+
+def test_the_stub_is_told_that_it_is_not_written_yet():
+    report = check.once(stub)
+    assert report.outcome == "not written yet" and 'return "apply", "repeat" or "gap"' in str(report)
+    assert check.once(lambda last, n: None).outcome == "not written yet"
+
+
+@pytest.mark.parametrize("answer", WRONG, ids=lambda answer: answer.__name__)
+def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
+    report = check.once(answer)
+    case, words = WRONG[answer]
+    assert (report.outcome, report.case) == ("broken", case)
+    assert words in report.words
+    assert str(check.once(answer)) == str(report)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("turn", range(20))
+def test_the_same_twenty_times(turn):
+    assert check.once(solution).outcome == "kept"
+    assert {answer: check.once(answer).case for answer in WRONG} == {answer: case for answer, (case, _) in WRONG.items()}
+
+
+def test_another_word_is_said_to_be_none_of_the_three():
+    report = check.once(lambda last, n: "applied")
+    assert report.outcome == "broken" and "'applied'" in report.words
