@@ -77,11 +77,11 @@ def check(exercise: Exercise, answer: Any) -> Report:
     if problem := _misshapen(exercise, answer):
         return Report(exercise.name, exercise.promise, exercise.not_checked, "unknown", words=problem)
     run = _Run(exercise, answer)
-    with routed():
-        report = run.report()
-    if printed := "".join(guard.printed for guard in run.guards[: run.judged]):
-        print(printed, end="")  # noqa: T201  # it is the learner's
-    return report
+    try:
+        with routed():
+            return run.report()
+    finally:
+        print("".join(guard.printed for guard in run.guards[: run.judged]), end="")  # noqa: T201  # it is the learner's
 
 
 def _misshapen(exercise: Exercise, answer: Any) -> str:
@@ -99,8 +99,8 @@ class _Run:
     """By the number of the case, as far as they have ended."""
     waits: dict[int, list[str]] = field(default_factory=dict)
     """What each case waited for when the time was over."""
-    judged: int = 0
-    """So many cases count: up to the one that is reported."""
+    judged: int | None = None
+    """So many cases count: up to the one that is reported. None: all, if there is no report."""
 
     def report(self) -> Report:
         """Runs the cases on a thread of their own and waits for them, or for the time to be over."""
