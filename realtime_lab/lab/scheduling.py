@@ -18,7 +18,7 @@ PASSED_ON = "chat message"
 """What the lab's own handler passes on."""
 
 _CALL = re.compile(
-    r'(?P<verb>\w+)\((?:"(?P<stalled>\w+)"(?:, )?)?(?:(?P<side>before|after)=(?:(?P<packet>\d+)|"(?P<message>.*)"))?'
+    r'(?P<verb>\w+)\((?:"(?P<stalled>\w+)"(?:, )?)?(?:(?P<side>before|after)=(?:(?P<packet>\d+)|"(?P<message>.*#\d+)"))?'
     r'(?:, direction="(?P<direction>\w+)")?(?:, attempt=(?P<attempt>\d+))?\)'
 )
 _SETTING = re.compile(r"(?P<verb>\w+) = (?P<value>.+)")
