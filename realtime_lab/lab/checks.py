@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from realtime_lab.lab.exercise import check as _check
 from realtime_lab.lab.exercises.begin import BEGIN, Begin
+from realtime_lab.lab.exercises.buffer import BUFFER, Buffer
 from realtime_lab.lab.exercises.bug_hunt import SUSPECTS, Hunt
 from realtime_lab.lab.exercises.bug_hunt import bug_hunt as _bug_hunt
 from realtime_lab.lab.exercises.claims import Claims
@@ -23,7 +24,7 @@ from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.report import Report
 from realtime_lab.lab.trial import Design
 
-__all__ = ["SUSPECTS", "begin", "bug_hunt", "claims", "kitchen", "lost", "offset", "once", "reading", "retry", "sights"]
+__all__ = ["SUSPECTS", "begin", "buffer", "bug_hunt", "claims", "kitchen", "lost", "offset", "once", "reading", "retry", "sights"]
 
 
 def reading(answers: Mapping[str, Sequence[str]]) -> Report:
@@ -91,3 +92,8 @@ def offset(answer: Offset) -> Report:
     `arrived` are the ids that came since the process began, in their order; `finished` those whose handlers have returned.
     """
     return _check(OFFSET, answer)
+
+
+def buffer(answer: type[Buffer]) -> Report:
+    """Lesson 03. `MyBuffer(limit)`, a class: `emit(key)` returns "keep" or "refuse", and `take(room)` the keys that leave now."""
+    return _check(BUFFER, answer)
