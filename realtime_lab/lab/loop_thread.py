@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, LabBusy
+from realtime_lab.net.hosting import end
 
 T = TypeVar("T")
 
@@ -85,6 +86,7 @@ class LoopThread:
                 await asyncio.wait({mine}, timeout=TICK)
         except asyncio.CancelledError:
             future.cancel()
+            mine.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody will ask for it any more
             raise
         if mine.cancelled() and self._stopped.is_set():
             raise AlreadyClosed("the lab was closed while this waited. Run the cell with Lab.start() again.")
@@ -123,10 +125,7 @@ class LoopThread:
         try:
             self.loop.run_forever()
         finally:
-            tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:
-                task.cancel()
-            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(end(asyncio.all_tasks(self.loop)))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 

@@ -1,6 +1,7 @@
 """Where a server listens: an aiohttp application on one port, and the ways to end it, from the polite to the brutal."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,18 @@ def check_port(port: int) -> int:
     return port
 
 
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until all of them have ended.
+
+    Once is not enough: python-engineio's writer takes it for the end of its connection, and then waits ten seconds for a goodbye.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.1)
+    await asyncio.gather(*tasks, return_exceptions=True)  # their errors have been seen
+
+
 class Host:
     """Serves one application. `tasks` are ended with it."""
 
@@ -53,9 +66,7 @@ class Host:
         if self._server is not None:
             self._server.close()
         await self._runner.cleanup()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end(set(self.tasks))
 
     def abort(self) -> None:
         """Reset every connection (RST) and stop listening, now. `stop` frees the rest."""
