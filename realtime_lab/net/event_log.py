@@ -107,6 +107,11 @@ class EventLog:
         return self._marks.head if self.epoch else 0
 
     @property
+    def coming_head(self) -> int:
+        """As `head`, after the COMMIT that SQLite may be at: a crash does not stop that one."""
+        return self._marks.after(self._writer.at_commit if self._writer else ()).head
+
+    @property
     def trimmed(self) -> int:
         """Every event up to this offset was removed; 0: none. Raises AlreadyClosed before open()."""
         return self._marks.trimmed if self.epoch else 0

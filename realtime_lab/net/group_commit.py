@@ -32,6 +32,8 @@ class Submitted(Generic[T]):
         loop = asyncio.get_running_loop()
         self.executed: asyncio.Future[T] = loop.create_future()
         self.committed: asyncio.Future[T] = loop.create_future()
+        self.given_to_disk = False
+        """Did SQLite get the COMMIT? From then on it happens, whatever becomes of this process; only nobody may be there to be told."""
         self._work = work
         self._context = copy_context()
         self._result: T
@@ -128,6 +130,11 @@ class GroupCommit:
         self.accepts = False
         self._task.cancel()
 
+    @property
+    def at_commit(self) -> Sequence[Transaction]:
+        """What a COMMIT that is under way makes durable. Nothing stops it any more."""
+        return self._standing if any(job.given_to_disk for job in self._group) else ()
+
     async def _write(self) -> None:
         while (job := await self._jobs.get()) is not None:
             await self._write_group(job)
@@ -148,6 +155,8 @@ class GroupCommit:
             await self._before_commit()
             if _stopped():  # that code may have caught the cancellation
                 raise asyncio.CancelledError
+            for each in self._group:
+                each.given_to_disk = True
             await self._database.execute("COMMIT")
         except (Exception, asyncio.CancelledError) as error:  # the disk, SQLite at the commit, or before_commit
             if _stopped():

@@ -64,6 +64,8 @@ class Intake:
         self._received = 0
         self._running: dict[int, bool] = {}
         """Receptions that are not finished -> are their effects in the database?"""
+        self._submitted: dict[int, Submitted[Answer]] = {}
+        """Those of them that have a transaction."""
         self.uncommitted = 0
         """How many decisions are in the open transaction."""
 
@@ -75,12 +77,16 @@ class Intake:
     def crashed(self) -> None:
         """Everything in memory is gone: say what that undid, and nothing more after that."""
         for number, in_database in self._running.items():
-            if in_database:
+            submitted = self._submitted.get(number)
+            if submitted is not None and submitted.given_to_disk:
+                self._observe("committed", message=number)  # while it died, and nobody was told
+            elif in_database:
                 self._observe("undone", message=number, reason="the server crashed before the commit")
             else:
                 self._observe("failed", message=number, reason="the server crashed")
         self._observe = ignore
         self._running.clear()
+        self._submitted.clear()
 
     async def receive(self, arrival: Arrival, arguments: tuple[Any, ...]) -> Answer | None:
         """The answer for the sender; None: none."""
@@ -113,7 +119,7 @@ class Intake:
             except STORE_ERRORS as error:
                 return _again(error)
         finally:
-            self._running.pop(number, None)
+            self._finished(number)
 
     # -- with a number --------------------------------------------------------------------------------------------------------------
 
@@ -133,7 +139,7 @@ class Intake:
             client.doubt()
             return _again(error)
         finally:
-            self._running.pop(number, None)
+            self._finished(number)
 
     async def _decide(self, client: NumberedClient, arrival: Arrival, envelope: Envelope) -> tuple[int, Answer]:
         """Returns the number of the reception (0: no handler was called) and the answer."""
@@ -204,8 +210,12 @@ class Intake:
 
         answer = await self._handlers.call(arrival.event, (arrival.sid, *envelope.data), said, **extra)
         if not self._running.get(number):
-            self._running.pop(number, None)  # what it did is outside of the database, so no crash undoes it any more
+            self._finished(number)  # what it did is outside of the database, so no crash undoes it any more
         return answer
+
+    def _finished(self, number: int) -> None:
+        self._running.pop(number, None)
+        self._submitted.pop(number, None)
 
     def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: tuple[int, str] | None) -> Submitted[Answer]:
         """Handler and record as one piece of work: both, or neither."""
@@ -220,7 +230,8 @@ class Intake:
                 await tx.record(arrival.peer.client_id, record[0], envelope.n, record[1], answer, owner=arrival.identity)
             return answer
 
-        return self._write(work)
+        submitted = self._submitted[number] = self._write(work)
+        return submitted
 
     def _write(self, work: Work[Answer]) -> Submitted[Answer]:
         done = False
@@ -250,7 +261,7 @@ class Intake:
             raise
         if in_database:
             self._observe("committed", message=number)
-            self._running.pop(number, None)
+            self._finished(number)
         await self._point("after_commit")
         return answer
 

@@ -20,6 +20,10 @@ class Log(Protocol):
         """Whether work can be submitted."""
 
     @property
+    def coming_head(self) -> int:
+        """The highest offset when what is being committed is."""
+
+    @property
     def epoch(self) -> str:
         """The name of the sequence that its offsets belong to."""
 

@@ -105,6 +105,8 @@ class Run:
     def die(self) -> None:
         """The process is killed: everybody is gone, and what is not committed never will be."""
         self.guests.end("the server crashed")
+        if self._log is not None:
+            self._appended.commit(self._log.coming_head)
         self._intake.crashed()
 
     async def _reached(self, point: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,3 +125,36 @@ async def test_many_crashes_leave_no_file_socket_or_task_behind(tmp_path: Path, 
             await client.flush()
         await until(lambda: handles() <= before[0] and len(asyncio.all_tasks()) <= before[1])
         assert list(dict.fromkeys(it.at_server)) == list(range(16))
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+async def test_a_crash_does_not_stop_a_commit_that_sqlite_is_at_and_the_record_says_so(tmp_path: Path, numbered: bool) -> None:
+    log = EventLog(tmp_path / "log.db", synchronous="OFF", group=1)
+    async with stack(log=log, dedupe=numbered) as it:
+
+        @it.server.on("deposit")
+        async def deposit(sid: str, amount: int, tx: Any) -> None:
+            await tx.execute("CREATE TABLE IF NOT EXISTS account (amount INTEGER)")
+            await tx.execute("INSERT INTO account VALUES (?)", (amount,))
+            await tx.append("booked", amount)
+
+        crashes: list[int] = []
+
+        async def crash_when_sqlite_has_it() -> None:
+            if not crashes:
+                crashes.append(1)
+                asyncio.get_running_loop().call_soon(it.server.crash)
+
+        client = await it.connected(**(RETRIES if numbered else {"ack_timeout": 10.0}))
+        log.before_commit = crash_when_sqlite_has_it
+        client.emit("deposit", 10)
+        await until(lambda: it.server.state == "crashed")
+        assert ([event.message for event in it.of("committed")], it.of("undone")) == ([1], [])
+        assert [event.offset for event in it.of("stored")] == [1]
+        it.link.refuse()
+        await it.server.restart()
+        assert await log.transact(lambda tx: tx.execute("SELECT amount FROM account")) == [(10,)]
+        it.link.accept()
+        await until(lambda: client.connected and client.idle)
+        assert await log.transact(lambda tx: tx.execute("SELECT amount FROM account")) == [(10,)]
+        assert len(it.of("discarded", reason="duplicate")) == numbered
