@@ -137,12 +137,13 @@ async def test_a_crash_does_not_stop_a_commit_that_sqlite_is_at_and_the_record_s
             await tx.execute("CREATE TABLE IF NOT EXISTS account (amount INTEGER)")
             await tx.execute("INSERT INTO account VALUES (?)", (amount,))
             await tx.append("booked", amount)
+            booked.append(amount)
 
-        crashes: list[int] = []
+        booked: list[int] = []
 
         async def crash_when_sqlite_has_it() -> None:
-            if not crashes:
-                crashes.append(1)
+            if booked == [10]:
+                booked.append(0)
                 asyncio.get_running_loop().call_soon(it.server.crash)
 
         client = await it.connected(**(RETRIES if numbered else {"ack_timeout": 10.0}))
