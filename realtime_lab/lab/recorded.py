@@ -58,8 +58,9 @@ class Recorded(ABC):
     def schedule(self) -> str:
         """Everything that was done here as one line of text, for `Lab.replay`: paste it somewhere else, and the same happens there.
 
-        Faults at a packet, and what was done while the lab was at rest, give the same fates again. Of what was done while something was
-        under way the order is kept, and the time in tenths of a second; what was decided within milliseconds may come out otherwise.
+        Faults at a named message, and what was done while the lab was at rest, give the same fates again. Of what was done while something
+        was under way the order is kept, and the time in tenths of a second. What races within milliseconds may come out otherwise: two
+        packets of which either may be "packet 3", two clients of which either may be back first.
         Functions are not part of it: handlers, `auth` or `retries` as functions. What handlers of a client emitted is, as if by hand.
         """
         self._flush()

@@ -208,7 +208,7 @@ async def lose(lab):
 async def repeat(lab):
     alice, bob = await lab.join("alice", **SURE), await lab.join("bob", replay=True, store="bob.db")
     await lab.settle()
-    alice.link.cut(direction="downstream", before=3)
+    alice.link.cut(after="chat message #1")
     alice.emit("chat message", {"text": 'it\'s # ; "x"', "to": ["bob", None]})
     await lab.settle()
     alice.link.restore()
@@ -286,7 +286,7 @@ RUNS = {
     repeat: (
         {"log": True},
         'server.start log; alice.join retries=inf ack_timeout=1.0; bob.join replay store="bob.db"; settle; '
-        "alice.cut direction=downstream before=3; "
+        'alice.cut after="chat message #1"; '
         'alice.emit "chat message" {"text": "it\'s # ; \\"x\\"", "to": ["bob", null]}; settle; alice.restore; settle; '
         'bob.stall direction=downstream before="tick #2"; server.publish "tick"; server.publish "tick" 1 2; settle; '
         "bob.restore; settle; alice.latency 0.02; alice.bandwidth 100000; alice.bandwidth null; "
