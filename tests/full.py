@@ -60,6 +60,19 @@ CHECKS = (
         minutes=10,
     ),
     Check(
+        name="exercises x 20",
+        sentence="Every solution of an exercise is kept, and every wrong answer is broken by its case, twenty times in a row.",
+        command=(*PYTEST, "-q", "-n", "2", "--dist", "loadfile", "tests/lab/exercises"),
+        minutes=5,
+        runs=20,
+    ),
+    Check(
+        name="the whole sweep of lesson 11",
+        sentence="Five designs, at least 150 break points each, less than two minutes, the same fates twice.",
+        command=(sys.executable, "-m", "tests.full_sweep"),
+        minutes=6,
+    ),
+    Check(
         name="pytest -m full",
         sentence="The tests that are too long for make test: many labs in one process, the same script many times.",
         command=(*PYTEST, "-q", "-m", "full", "tests"),

@@ -5,7 +5,6 @@ import math
 import subprocess
 import sys
 import threading
-from itertools import pairwise
 
 import pytest
 
@@ -109,19 +108,3 @@ def test_bad_settings_are_refused_before_anything_runs() -> None:
         sweep(chat, [])
     with pytest.raises(InvalidSetting, match="'stall'"):
         sweep(chat, [BARE], faults=["fire"])
-
-
-@pytest.mark.full
-async def test_the_full_sweep_of_lesson_11_is_the_same_twice() -> None:
-    """Counts and the time limit are printed by the lesson's own test; here only: equal, and nothing lost by the strongest."""
-
-    async def long(trial: Trial) -> None:
-        alice = await trial.join("alice")
-        await trial.join("bob")
-        for n in range(1, 7):
-            alice.emit("chat message", n)
-
-    first, second = [await sweep(long, DESIGNS) for _ in range(2)]
-    assert dict(first.fates) == dict(second.fates)
-    assert set(first.total("all")) == {"kept"}
-    assert all(earlier <= later for earlier, later in pairwise([first.total(each)["kept"] for each in first.designs]))

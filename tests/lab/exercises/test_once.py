@@ -26,13 +26,6 @@ def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
     assert str(check.once(answer)) == str(report)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.once(solution).outcome == "kept"
-    assert {answer: check.once(answer).case for answer in WRONG} == {answer: case for answer, (case, _) in WRONG.items()}
-
-
 def test_another_word_is_said_to_be_none_of_the_three():
     report = check.once(lambda last, n: "applied")
     assert report.outcome == "broken" and "'applied'" in report.words

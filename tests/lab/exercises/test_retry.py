@@ -25,13 +25,6 @@ def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
     assert words in report.words
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert [check.retry(answer).outcome for answer in RIGHT] == ["kept", "kept"]
-    assert {answer: check.retry(answer).case for answer in WRONG} == {answer: case for answer, (case, _) in WRONG.items()}
-
-
 @pytest.mark.parametrize("said", [None, 1, "1", [True], ["1"]])
 def test_what_is_no_list_of_numbers_is_said_to_be_none(said):
     class Odd(StopAndWait):
