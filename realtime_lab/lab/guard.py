@@ -152,10 +152,9 @@ class Guard:
         self.fail(wrong)
 
     def _print(self, text: str) -> None:
-        if len(self.printed) < PRINTED:
-            self.printed += text
-            if len(self.printed) >= PRINTED:
-                self.printed = self.printed[:PRINTED] + "\n(and more, which is not shown)\n"
+        self.printed += text
+        if len(self.printed) > PRINTED:
+            self.printed = self.printed[:PRINTED] + "\n(and more, which is not shown)\n"
 
     # -- coroutines -------------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from types import CodeType, FrameType, TracebackType
@@ -125,14 +124,10 @@ class Watch:
         return result
 
     def _end(self, piece: Piece) -> None:
-        with self._lock:
+        with self._lock:  # what was raised and has not arrived arrives in here at the latest: at a call
             if not piece.over:
                 piece.over = True
                 self._pieces.remove(piece)
-        if piece.raised:  # what was not delivered yet must not hit what comes next: it comes here, at a jump, if it comes
-            with suppress(Stopped):
-                for _ in range(100):
-                    pass
 
     def _look(self) -> None:
         while not self._ended.wait(LOOK):

@@ -51,6 +51,11 @@ def right(n):
     return 2 * n
 
 
+def ours():
+    """The threads of labs and checks."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("realtime_lab")}
+
+
 def well():
     """Nothing runs on, and the next check is not disturbed."""
     began = time.process_time()
@@ -141,6 +146,25 @@ def test_what_does_not_come_back_is_named_with_its_line_and_does_not_run_on(answ
     assert "of test_guard.py: " in report.words
     assert LINES[answer] in report.words or "while True" in report.words
     assert well()
+
+
+@pytest.mark.parametrize("answer", [endless, in_one_line, swallows_exceptions, in_a_helper], ids=lambda answer: answer.__name__)
+def test_what_can_be_stopped_is_stopped_and_its_thread_ends(answer, hasty):
+    before = ours()
+    check(plain(), answer)
+    assert ours() <= before
+
+
+def test_after_a_failure_the_longer_cases_do_not_call_the_answer_any_more(hasty):
+    asked = []
+
+    def answer(n):
+        asked.append(n)
+        while True:
+            n += 1
+
+    check(plain(1, 2, 3, 4), answer)
+    assert asked == [1]
 
 
 def test_an_endless_loop_of_a_handler_does_not_block_the_check(hasty):
@@ -413,9 +437,6 @@ def test_other_threads_print_where_they_always_did(capsys):
 
 
 def test_a_check_leaves_no_thread_behind():
-    def ours():
-        return {thread for thread in threading.enumerate() if thread.name.startswith("realtime_lab")}
-
     before = ours()
     assert check(served(), serve).outcome == "kept"
     assert check(plain(), lambda n: 0).outcome == "broken"

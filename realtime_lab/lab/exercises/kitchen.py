@@ -82,7 +82,7 @@ async def _dinner(guard: Guard, answer: Any, orders: Orders) -> Finding | None:
             await lab.join(name)
         order(first)
         await lab.settle()
-        words = _judged(lab, kitchen)
+        words = _judged(kitchen)
         return Finding(words, lab.figure()) if words else None
 
 
@@ -98,14 +98,12 @@ def _serve(lab: Lab, guard: Guard, answer: Any, kitchen: _Kitchen) -> None:
     lab.server.on("order")(order)
 
 
-def _judged(lab: Lab, kitchen: _Kitchen) -> str:
+def _judged(kitchen: _Kitchen) -> str:
     if kitchen.kept_waiting:
         return kitchen.kept_waiting
     for name, dishes in kitchen.orders.items():
         if kitchen.of(name) != list(dishes):
             return f"{name} has ordered {', '.join(dishes)}. They were finished in this order: {', '.join(kitchen.of(name))}."
-        if lab.verdict().leg(name, "server").finished_out_of_order:
-            return f"{name}'s dishes were made in order, but their handlers have returned in another order."
     return ""
 
 

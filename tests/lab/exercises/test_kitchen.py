@@ -3,7 +3,7 @@
 import pytest
 
 from realtime_lab import check
-from tests.lab.exercises.answers_kitchen import WRONG, another_solution, one_lock, solution, stub
+from tests.lab.exercises.answers_kitchen import WRONG, another_solution, does_not_wait, nothing, one_lock, solution, stub
 
 
 @pytest.mark.parametrize("answer", [solution, another_solution])
@@ -29,6 +29,11 @@ def test_the_report_says_who_waited_for_whom_and_shows_it():
     report = check.kitchen(one_lock())
     assert report.words == "alice's pizza was in the oven, and bob's coffee waited for it."
     assert "bob -> server  #1" in str(report.figure)
+
+
+def test_the_report_says_in_which_order_the_dishes_were_finished():
+    assert check.kitchen(nothing()).words == "alice has ordered pizza, soup. They were finished in this order: soup, pizza."
+    assert check.kitchen(does_not_wait()).words == "alice has ordered pizza, and the handler has returned before it was made."
 
 
 def test_a_lock_of_an_earlier_check_is_named_without_its_address():
