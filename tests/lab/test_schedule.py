@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import re
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -171,6 +172,11 @@ def test_a_bad_text_says_where_it_goes_wrong(text, position, found, expected):
     assert said.startswith(f"character {position} of the schedule: ") and found in said and expected in said, said
 
 
+def test_what_a_message_carries_is_what_emit_takes():
+    sent = [parse(f'alice.join; alice.emit "x"{values}').steps[1].payloads for values in ("", " null", " 1", " [1]", " 1 2", " 1..3")]
+    assert sent == [(None,), ((None,),), (1,), ([1],), ((1, 2),), (1, 2, 3)]
+
+
 def test_new_lines_blanks_and_notes_are_read():
     assert parse('\n alice.join\t; \n\n alice . emit "x" 1 .. 3 # why\nsettle # a # b\n') == Schedule(
         (Step("join", "alice"), Step("emit", "alice", ("x", 1), last=3), Step("settle")), ("why", "a", "b")
@@ -264,6 +270,8 @@ async def crash(lab):
 
 async def handshake(lab):
     bob, alice = await lab.join("bob"), await lab.prepare("alice", send_buffer=True)
+    for n in (3, 4, 6, True, "7", 8):
+        bob.emit("note", n)
     alice.link.cut(after=1, direction="upstream")
     await alice.start()
     await lab.settle()
@@ -303,7 +311,8 @@ RUNS = {
     ),
     handshake: (
         {},
-        "bob.join; alice.prepare send_buffer; alice.cut direction=upstream after=1; alice.start; settle; "
+        'bob.join; alice.prepare send_buffer; bob.emit "note" 3..4; bob.emit "note" 6; bob.emit "note" true; bob.emit "note" "7"; '
+        'bob.emit "note" 8; alice.cut direction=upstream after=1; alice.start; settle; '
         'alice.emit "chat message" "hello"; settle; bob.stall direction=upstream; bob.resume direction=upstream; bob.refuse; bob.accept; '
         "settle; alice.restore; settle",
     ),
@@ -409,12 +418,21 @@ def test_a_join_that_failed_is_left_out():
     asyncio.run(main())
 
 
+def test_a_fault_may_wait_over_a_rest_for_its_packet():
+    async def main():
+        text = 'alice.join; alice.cut before="chat message #2"; settle; alice.emit "chat message" 1..2; settle'
+        async with Lab.replay(text) as lab:
+            assert lab.verdict().lost == ("#2",)
+            assert lab.schedule == text
+
+    asyncio.run(main())
+
+
 def test_a_replay_that_fails_leaves_no_lab_behind():
     async def main():
         with pytest.raises(InvalidSetting):
             await Lab.replay("alice.join; bob.join retries=3", name="broken")
-        async with Lab.start(name="broken") as lab:  # closes an open lab of this name
-            assert lab.participants == {}
+        assert not [thread.name for thread in threading.enumerate() if "broken" in thread.name]
 
     asyncio.run(main())
 
