@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from realtime_lab.lab.exercise import Case, Exercise, Finding
+from realtime_lab.lab.exercises.heartbeat import CALM
 from realtime_lab.lab.guard import Guard, brief, called
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.trial import SWIFT
@@ -101,7 +102,7 @@ class _Bob:
 
 async def _visit(guard: Guard, begin: Any, epoch: str | None, offset: int | None, trimmed: int, head: int) -> Finding | None:
     """Bob comes, and comes once more when he has missed one message."""
-    async with guard.lab() as lab:
+    async with guard.lab(**CALM) as lab:
         server, bob = _Server(lab, guard, begin), _Bob(epoch, offset)
         for _ in range(head):
             await server.publish()

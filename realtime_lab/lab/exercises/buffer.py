@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from realtime_lab.errors import FaultPending
 from realtime_lab.lab.exercise import Case, Exercise, Finding
+from realtime_lab.lab.exercises.heartbeat import CALM
 from realtime_lab.lab.exercises.offline_app import CHAT, OfflineApp, labels
 from realtime_lab.lab.guard import Guard
 from realtime_lab.lab.trial import SWIFT
@@ -44,7 +45,7 @@ class Round:
 
 async def _play(guard: Guard, answer: Any, limit: int, room: int, rounds: tuple[Round, ...]) -> Finding | None:
     _separate(guard, answer, limit)
-    async with guard.lab() as lab:
+    async with guard.lab(**CALM) as lab:
         alice = await lab.join("alice", **SWIFT)
         app = OfflineApp(guard, lab, alice, guard.call(answer, limit), limit, room)
         for each in rounds:

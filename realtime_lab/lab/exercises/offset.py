@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import Any, Protocol
 
 from realtime_lab.lab.exercise import Case, Exercise, Finding
+from realtime_lab.lab.exercises.heartbeat import CALM
 from realtime_lab.lab.guard import Guard, brief, called
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.trial import SWIFT
@@ -103,7 +104,7 @@ class _Bob:
 
 async def _end(guard: Guard, offset: Any, ids: tuple[int, ...], order: tuple[int, ...]) -> Finding | None:
     """The messages come, handlers return in this order, and the process ends and starts again."""
-    async with guard.lab() as lab:
+    async with guard.lab(**CALM) as lab:
         server, bob = _Server(lab), _Bob(guard, offset)
         await server.publish()
         client = await lab.prepare("bob", auth=bob.auth, **SWIFT)
