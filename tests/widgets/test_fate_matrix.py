@@ -205,6 +205,7 @@ def kernel():
 @pytest.mark.parametrize(("code", "error"), [("await sweep(chat, designs, progress=bar)", "CancelledError"),
                                             ("sweep(chat, designs, progress=bar).run()", "KeyboardInterrupt")])  # fmt: skip
 def test_interrupt_ends_a_sweep_soon_closes_every_lab_and_the_bar_says_when(kernel, code, error):
+    kernel.run("from tests.lab.test_leaks import open_files; await sweep(chat, designs[:1], faults=['cut']); before = open_files()")
     request = kernel.start(f"bar = progress_bar()\n{code}")
     _until_some_runs_are_done(kernel, request)
     began = time.monotonic()
@@ -213,6 +214,7 @@ def test_interrupt_ends_a_sweep_soon_closes_every_lab_and_the_bar_says_when(kern
     assert time.monotonic() - began < 5.0  # mostly 1.1 s; 2.7 s on a machine with five times as much to do as it can
     assert re.search(r">interrupted after \d+ of \d\d+ runs<", kernel.run("bar._words.value"))
     assert kernel.run("import threading; [t.name for t in threading.enumerate() if 'realtime_lab' in t.name]") == "[]"
+    assert int(kernel.run("open_files() - before")) < 15, "a lab that is not closed keeps its sockets and its database open"
 
 
 def _until_some_runs_are_done(kernel, request):
