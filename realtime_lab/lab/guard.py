@@ -106,12 +106,13 @@ class Guard:
 
     @asynccontextmanager
     async def lab(self, **options: Any) -> AsyncIterator[Lab]:
-        """A lab of this case's own; options of Lab.start. Raises LabTrouble at its end if something of ours failed in the background."""
+        """A lab of this case's own; options of Lab.start. Raises at its end what failed in the background."""
         async with Lab.start(name=f"check {next(_numbers)}", **options) as lab:
             self.adopt(lab)
             yield lab
-            if self.failure is None:
-                lab.check()
+            error = next((trouble.error for trouble in lab.errors if trouble.error), None)  # not: blocked, for the computer may be busy
+            if error is not None and self.failure is None:
+                raise error
 
     def adopt(self, lab: Lab) -> None:
         """Tasks that the learner's code starts on this lab's loop are guarded. Call it before anything of the learner's runs there."""
@@ -152,9 +153,8 @@ class Guard:
         self.fail(wrong)
 
     def _print(self, text: str) -> None:
-        self.printed += text
-        if len(self.printed) > PRINTED:
-            self.printed = self.printed[:PRINTED] + "\n(and more, which is not shown)\n"
+        printed = self.printed + text  # one assignment, because Stopped may come in between
+        self.printed = printed if len(printed) <= PRINTED else printed[:PRINTED] + "\n(and more, which is not shown)\n"
 
     # -- coroutines -------------------------------------------------------------------------------------------------------------------
 
