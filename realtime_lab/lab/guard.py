@@ -164,6 +164,7 @@ class Guard:
             return await self._driven(asked, coroutine, through)
         finally:
             del self._open[id(coroutine)]
+            _unbegun(coroutine)
 
     @types.coroutine
     def _driven(self, asked: str, coroutine: Coroutine[Any, Any, T], through: tuple[type[BaseException], ...]) -> Generator[Any, Any, T]:
@@ -182,13 +183,14 @@ class Guard:
         """A task factory. What the learner's code starts is the learner's; its errors go to whoever awaits it."""
         if running() is not None and inspect.iscoroutine(work):
             task = asyncio.Task(self._steps(f"{work.__name__}()", work, THROUGH_TASKS), loop=loop, **options)
-            task.add_done_callback(partial(self._ended, work.__name__))
+            task.add_done_callback(partial(self._ended, work))
             return task
         return asyncio.Task(work, loop=loop, **options)
 
-    def _ended(self, name: str, task: "asyncio.Task[Any]") -> None:
+    def _ended(self, work: types.CoroutineType[Any, Any, Any], task: "asyncio.Task[Any]") -> None:
+        _unbegun(work)
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, AnswerFailed):
-            self._hint = f"\nThe task {name}() has ended: {_raised(error)}"
+            self._hint = f"\nThe task {work.__name__}() has ended: {_raised(error)}"
 
     def _late(self, asked: str, coroutine: Any, task: "asyncio.Task[Any] | None") -> None:
         self.fail(f"{asked} has not ended after {PATIENCE:g} s. It waits in {_suspended(coroutine)}{self._hint}")
@@ -202,6 +204,12 @@ def _advanced(advance: Callable[[], Any]) -> tuple[bool, Any]:
         return False, advance()
     except StopIteration as stop:
         return True, stop.value
+
+
+def _unbegun(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """One that was cancelled before it began is closed, or Python would warn the learner that it was never awaited."""
+    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        coroutine.close()
 
 
 def called(function: Callable[..., Any], arguments: tuple[Any, ...], words: Callable[[Any], str] = brief) -> str:
