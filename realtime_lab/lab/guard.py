@@ -187,7 +187,7 @@ class Guard:
             return task
         return asyncio.Task(work, loop=loop, **options)
 
-    def _ended(self, work: types.CoroutineType[Any, Any, Any], task: "asyncio.Task[Any]") -> None:
+    def _ended(self, work: "types.CoroutineType[Any, Any, Any]", task: "asyncio.Task[Any]") -> None:
         _unbegun(work)
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, AnswerFailed):
             self._hint = f"\nThe task {work.__name__}() has ended: {_raised(error)}"
