@@ -166,6 +166,7 @@ def test_every_lesson_has_a_solution_that_is_hidden_and_that_students_copies_do_
     copy = nbformat.reads(for_students(file.read_bytes()).decode(), as_version=4)
     left = "\n\n".join(cell.source for cell in copy.cells)
     assert not [each for each in solutions if each in left]
+    assert "The next cell is hidden" not in left
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures

@@ -1,6 +1,6 @@
 """Two copies of a notebook for a class: one without the solutions, one that shows them.
 
-A solution is a cell with the tag "solution", hidden in the course. Text may also carry one that opens with a click, in `<details>`.
+A solution is a cell with the tag "solution", hidden in the course; a "solution-note" says that one follows. Text may also carry one that opens with a click, in `<details>`.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 Cell = dict[str, Any]
 
-SOLUTION, CHECK = "solution", "exercise-check"
+SOLUTION, NOTE, CHECK = "solution", "solution-note", "exercise-check"
 _IN_TEXT = re.compile(r"<details>(\s*<summary>\s*(?:Solution|One answer)\s*</summary>.*?</details>)\s*", re.DOTALL | re.IGNORECASE)
 
 
@@ -18,7 +18,7 @@ def for_students(notebook: bytes) -> bytes:
     """Without solutions. The stored outputs stay, so that it can be read without a kernel; only the exercises' checks have not been run."""
 
     def change(cell: Cell) -> bool:
-        if SOLUTION in _tags(cell):
+        if {SOLUTION, NOTE} & set(_tags(cell)):
             return False
         if CHECK in _tags(cell):
             cell |= {"outputs": [], "execution_count": None}
@@ -31,6 +31,8 @@ def with_solutions(notebook: bytes) -> bytes:
     """With every solution in plain sight, and its output."""
 
     def change(cell: Cell) -> bool:
+        if NOTE in _tags(cell):
+            return False
         if SOLUTION in _tags(cell):
             jupyter = cell["metadata"].get("jupyter", {})
             jupyter.pop("source_hidden", None)

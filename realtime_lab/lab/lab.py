@@ -195,7 +195,7 @@ class Lab(Recorded):
             work.close()
             raise LabTrouble("lab.run() would wait for itself: this code already runs on the lab's thread. Use await there.")
         self._outgoing.flush()
-        return self.thread.submit(work).result()
+        return self.thread.wait(self.thread.submit(work))
 
     async def close(self) -> None:
         """Stop everything. Safe to call twice."""

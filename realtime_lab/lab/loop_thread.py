@@ -99,6 +99,16 @@ class LoopThread:
             raise AlreadyClosed("this lab is closed. Run the cell with Lab.start() again.")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
+    def wait(self, future: "concurrent.futures.Future[T]") -> T:
+        """Its result, in plain code. Interrupt ends the wait and the work: a wait without an end does not notice one (measured)."""
+        try:
+            while not future.done():
+                concurrent.futures.wait([future], timeout=TICK)
+        except BaseException:
+            future.cancel()
+            raise
+        return future.result()
+
     def fire(self, work: Coroutine[Any, Any, Any]) -> None:
         """Start a coroutine and report its error as trouble: all that a widget's callback may do."""
 

@@ -7,12 +7,11 @@ survives has survived all of them. (Of this scenario, with one fault in each run
 import asyncio
 import itertools
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import wait
 from typing import Any
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.lab.fate_matrix import FateMatrix
-from realtime_lab.lab.loop_thread import CALL_LIMIT, TICK, LoopThread, Trouble
+from realtime_lab.lab.loop_thread import CALL_LIMIT, LoopThread, Trouble
 from realtime_lab.lab.points import FAULTS, Break, Point, check_faults, points_of
 from realtime_lab.lab.trial import Design, Outcome, Scenario, try_once
 
@@ -50,11 +49,8 @@ class Sweep:
         thread = LoopThread("realtime_lab sweep", troubles.append)
         work = thread.submit(self._sweep())
         try:
-            while not work.done():
-                wait([work], TICK)  # a signal that another thread of the process is given wakes nobody who waits on and on
-            return work.result()
+            return thread.wait(work)
         except BaseException:
-            work.cancel()
             thread.submit(_others_end()).result()  # a thread that stops would interrupt the labs while they close
             raise
         finally:

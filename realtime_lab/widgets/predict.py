@@ -72,9 +72,9 @@ class Comparison:
         lines = []
         for row in self.rows:
             if row.predicted is None:
-                lines.append(f"{row.name}: no prediction, measured {row.measured.shown}")
+                lines.append(f"{in_words(row.name)}: no prediction, measured {row.measured.shown}")
             else:
-                lines.append(f"{row.name}: predicted {row.predicted.shown}, measured {row.measured.shown}, {row.word}")
+                lines.append(f"{in_words(row.name)}: predicted {row.predicted.shown}, measured {row.measured.shown}, {row.word}")
         return "\n".join(line for line in (*lines, self.note, self.advice) if line)
 
     __repr__ = __str__
@@ -83,7 +83,7 @@ class Comparison:
         left = 'style="text-align:left;padding:3px 24px 3px 0;vertical-align:top"'
         head = "".join(f'<th scope="col" {left}>{word}</th>' for word in ("predicted", "measured"))
         rows = "".join(
-            f'<tr><th scope="row" {left}>{html.escape(row.name)}</th>'
+            f'<tr><th scope="row" {left}>{html.escape(in_words(row.name))}</th>'
             f"<td {left}>{html.escape(row.predicted.shown) if row.predicted else '—'}</td>"
             f"<td {left}>{html.escape(row.measured.shown)}</td><td {left}>{_mark(row.word)}</td></tr>"
             for row in self.rows
@@ -114,8 +114,8 @@ class Prediction:
         self._box = widgets.VBox([head, *rows, widgets.HBox([self._button, self._said])])
 
     def __repr__(self) -> str:
-        lines = [f"{name}: {guess.shown}" for name, guess in self._committed.items() if guess]
-        asked = [name for name, guess in self._committed.items() if guess is None]
+        lines = [f"{in_words(name)}: {guess.shown}" for name, guess in self._committed.items() if guess]
+        asked = [in_words(name) for name, guess in self._committed.items() if guess is None]
         lines += [f"Run this cell to write your guess: {', '.join(asked)}"] if asked else []
         return "\n".join([f"Predict. {self.question}", *lines])
 
@@ -147,7 +147,7 @@ class Prediction:
             if any(problems.values()):
                 return
             self._committed.update(guesses)
-            shown = " · ".join(f"{html.escape(name)} <b>{html.escape(guess.shown)}</b>" for name, guess in guesses.items())
+            shown = " · ".join(f"{html.escape(in_words(name))} <b>{html.escape(guess.shown)}</b>" for name, guess in guesses.items())
             self._button.description = "Committed"  # and stays enabled: a disabled button would lose the focus of the keyboard
             self._close(spoken(f"✓ Your prediction: {shown}"))
 
@@ -208,10 +208,15 @@ def _of(leg: Leg | Verdict | None) -> dict[str, object]:
     raise TypeError(f"compare() takes a leg or a verdict, such as lab.verdict().leg('alice', 'server'); this is {type(leg).__name__}.")
 
 
+def in_words(name: str) -> str:
+    """A quantity's name, as a learner reads it."""
+    return name.replace("_", " ")
+
+
 def _field(name: str) -> widgets.Text:
     """It tells the kernel when it is left: what is told at every key could come after the click on Commit (measured)."""
     return widgets.Text(
-        description=name.replace("_", " "), placeholder="your guess", continuous_update=False,
+        description=in_words(name), placeholder="your guess", continuous_update=False,
         layout=widgets.Layout(width="320px", flex="0 0 auto"), style={"description_width": "96px"},
     )  # fmt: skip
 

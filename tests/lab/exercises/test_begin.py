@@ -38,16 +38,6 @@ def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
     assert "told " in str(report.figure)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.begin(solution).outcome == "kept"
-    reports = {answer: check.begin(answer) for answer in WRONG}
-    assert {answer: report.case for answer, report in reports.items()} == WRONG
-    assert str(check.begin(next(iter(WRONG)))) == str(reports[next(iter(WRONG))])
-    assert check.begin(stub).outcome == "not written yet"
-
-
 @pytest.mark.parametrize("said", [None, 3, (1, 2, 3), (None, "new"), ("0", "new"), (True, ""), (0, "trimmed"), (0, ["new"])])
 def test_what_is_no_offset_and_reason_is_said_to_be_none(said):
     report = check.begin(lambda epoch, offset, log_epoch, trimmed, head: said)

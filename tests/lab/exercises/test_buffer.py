@@ -48,16 +48,6 @@ def test_the_picture_shows_what_the_application_did():
     assert report.line == 'alice.link.cut(before="chat message #1")'
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.buffer(Solution).outcome == "kept"
-    reports = {answer: check.buffer(answer) for answer in WRONG}
-    assert {answer: report.case for answer, report in reports.items()} == {answer: case for answer, (case, _) in WRONG.items()}
-    assert str(check.buffer(TakeDoesNotRemove)) == str(reports[TakeDoesNotRemove])
-    assert check.buffer(Stub).outcome == "not written yet"
-
-
 @pytest.mark.parametrize("said", [None, True, "kept", ["keep"]])
 def test_what_emit_may_return(said):
     answer = type("Mine", (Solution,), {"emit": lambda self, key: said})

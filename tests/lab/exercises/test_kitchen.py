@@ -63,11 +63,3 @@ def test_a_dish_is_made_once():
         await make(dish)
 
     assert "or has it already" in check.kitchen(my_cook).words
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert [check.kitchen(answer()).outcome for answer in (solution, another_solution)] == ["kept", "kept"]
-    assert {answer: check.kitchen(answer()).case for answer in WRONG} == WRONG
-    assert check.kitchen(stub()).outcome == "not written yet"

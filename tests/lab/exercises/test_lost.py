@@ -27,14 +27,6 @@ def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
     assert str(check.lost(answer)) == str(report)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.lost(solution).outcome == "kept"
-    assert {answer: check.lost(answer).case for answer in WRONG} == WRONG
-    assert check.lost(stub).outcome == "not written yet"
-
-
 @pytest.mark.parametrize("said", [None, 3, "#1", [1], {"#1"}])
 def test_what_is_no_list_of_labels_is_said_to_be_none(said):
     report = check.lost(lambda total, n, side: said)

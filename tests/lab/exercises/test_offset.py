@@ -38,16 +38,6 @@ def test_a_wrong_answer_is_broken_by_its_shortest_case(answer):
     assert "bob: connected again" in str(report.figure)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.offset(solution).outcome == "kept"
-    reports = {answer: check.offset(answer) for answer in WRONG}
-    assert {answer: report.case for answer, report in reports.items()} == WRONG
-    assert str(check.offset(next(iter(WRONG)))) == str(reports[next(iter(WRONG))])
-    assert check.offset(stub).outcome == "not written yet"
-
-
 @pytest.mark.parametrize("said", [None, "4", 4.0, True, -1, [4]])
 def test_what_is_no_offset_is_said_to_be_none(said):
     report = check.offset(lambda arrived, finished: said)

@@ -36,11 +36,3 @@ def test_another_shape_is_refused_before_anything_is_run():
     report = check.reading(["#1"])
     assert (report.outcome, report.tried) == ("unknown", 0)
     assert "expects a dict with the keys A, B, C, D" in report.words
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.reading(solution).outcome == "kept"
-    assert [check.reading(answers).case[0] for answers, _ in WRONG.values()] == [letter for _, letter in WRONG.values()]
-    assert check.reading(stub).outcome == "not written yet"

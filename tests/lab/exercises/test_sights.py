@@ -60,11 +60,3 @@ def test_another_word_is_refused():
         "C: 'maybe' is not one of these"
         in check.sights({sight: answer.replace("cannot tell", "maybe") for sight, answer in solution.items()}).words
     )
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("turn", range(20))
-def test_the_same_twenty_times(turn):
-    assert check.sights(solution).outcome == "kept"
-    assert [check.sights(answers).case[11] for answers, _ in WRONG.values()] == [letter for _, letter in WRONG.values()]
-    assert check.sights(stub).outcome == "not written yet"
