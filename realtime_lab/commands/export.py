@@ -1,6 +1,7 @@
 """Two copies of a notebook for a class: one without the solutions, one that shows them.
 
-A solution is a cell with the tag "solution", hidden in the course; a "solution-note" says that one follows. Text may also carry one that opens with a click, in `<details>`.
+A solution is a cell with the tag "solution", hidden in the course; a "solution-note" says that one follows. Text may also carry one that
+opens with a click, in `<details>`.
 """
 
 import json
