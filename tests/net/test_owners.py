@@ -212,6 +212,7 @@ async def test_a_client_takes_over_from_its_stale_connection_which_gets_and_says
         await until(lambda: len(told) == 3)
         assert told == [("came", old), ("came", ann.sid), ("left", old)]
         assert it.server.sids == (ann.sid,)
+        await until(lambda: it.of("session", sid=new))  # a newcomer gets what is published from there on
         await it.server.publish(CHAT, "to the new one")
         await it.server.emit(CHAT, "to everybody")
         await until(lambda: len(ann.got) == 2)

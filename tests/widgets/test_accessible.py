@@ -87,6 +87,7 @@ def written(folder):
     return folder
 
 
+@pytest.mark.full  # notebook 00 is what every run opens in a browser
 @pytest.mark.browser
 def test_prediction_question_and_control_room_work_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, tmp_path):
     ARTEFACTS.mkdir(exist_ok=True)

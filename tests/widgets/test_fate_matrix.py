@@ -250,6 +250,7 @@ def browser():
 CELLS = (SETUP + "matrix = await sweep(chat, designs, faults=['cut'], progress=progress_bar())", "matrix", "explore(matrix)")
 
 
+@pytest.mark.full  # notebook 00 is what every run opens in a browser
 @pytest.mark.browser
 def test_a_matrix_is_seen_and_explored_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])

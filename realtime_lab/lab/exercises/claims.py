@@ -1,6 +1,6 @@
 """Lesson 11. Four applications: choose a design for each, and say what it promises. Every promise is put to every break point."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from realtime_lab.history.verdict import GUARANTEES, Leg, Verdict
 from realtime_lab.lab.exercise import Case, Exercise, Finding
 from realtime_lab.lab.guard import Guard, NotWritten, brief
 from realtime_lab.lab.lab import Lab
-from realtime_lab.lab.points import points_of
+from realtime_lab.lab.points import Break, Point, points_of
 from realtime_lab.lab.trial import Design, Outcome, Trial, try_once
 
 CHAT = "chat message"
@@ -93,13 +93,22 @@ async def _defended(guard: Guard, answer: Any, application: Application, designs
         return Finding(f"The users of the {application.name} need {_and(missing)}, and you do not promise it.")
     design = replace(design, prepare=book)
     plain = await try_once(application.scenario, design, None, name=f"check claims {id(guard)}")
-    for point in points_of(plain.events, ("cut", "crash"), commits=plain.rows > 0):
-        if point.name.endswith("CONNECT"):
-            continue  # of the handshake, which the sweep of the lesson has broken already
+    for point in _places(points_of(plain.events, ("cut", "crash"), commits=plain.rows > 0)):
         outcome = await try_once(application.scenario, design, point, name=f"check claims {id(guard)}")
         if outcome.reached and (broken := application.refuted(outcome.verdict) & promised):
             return _overclaimed(application, outcome, sorted(broken))
     return None
+
+
+def _places(points: Sequence[Point]) -> Iterator[Point]:
+    """Not the handshake, and "after" only behind the last packet of a direction: behind another one is before the next."""
+    last = {(point.place, point.packet) for point in points if isinstance(point, Break)}
+    for point in points:
+        if isinstance(point, Break):
+            inner = point.side == "after" and (point.place, point.packet + 1) in last
+            if inner or point.what == "CONNECT":
+                continue
+        yield point
 
 
 def _overclaimed(application: Application, outcome: Outcome, broken: Sequence[str]) -> Finding:
