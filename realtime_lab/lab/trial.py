@@ -19,6 +19,10 @@ from realtime_lab.lab.points import Point
 SWIFT = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.1, "retry_delay": 0.01, "retry_delay_max": 0.1}
 """Hundreds of runs: their clients come back at once."""
 
+PATIENCE = 20.0
+"""Seconds. After a stall python-engineio may need eight to notice: if something is sent in the very moment in which its patience ends, its
+writer overlooks the end, and waits for six seconds more (measured)."""
+
 
 @dataclass(frozen=True)
 class Design:
@@ -155,7 +159,7 @@ Scenario = Callable[[Trial], Awaitable[None]]
 """An async function: what the applications do. The same code in every trial."""
 
 
-async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str, patience: float = 10.0) -> Outcome:
+async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str, patience: float = PATIENCE) -> Outcome:
     """Run the scenario once, in a lab of its own that is closed afterwards.
 
     Raises what the scenario raises, and NotSettled if the lab does not come to rest within `patience` seconds.
