@@ -99,6 +99,7 @@ class Connection:
             logger=LOG,
             engineio_logger=LOG,
         )
+        self._sio.eio.queue = EndingQueue()
         self._sio.on("connect", self._on_connect)
         self._sio.on("connect_error", self._on_connect_error)
         self._sio.on("disconnect", self._end)
@@ -269,3 +270,28 @@ class Connection:
         self._decide()
         self._waiting.clear()
         self._ended(self, reason)
+
+
+class EndingQueue(asyncio.Queue[Any]):
+    """What waits for python-engineio's writer. None ends it; once it was taken, it is given again and again.
+
+    The writer takes what is there in one go, and forgets a None that comes right behind a packet. A client that sends again and again into
+    a connection that is dead in one direction would then never notice (measured; it takes a send in the moment in which the reader gives
+    up).
+    """
+
+    _over = False
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._over = self._over or item is None
+        return item
+
+    async def get(self) -> Any:
+        """The next packet; None at the end."""
+        if self._over:
+            self.put_nowait(None)
+            while (item := self.get_nowait()) is not None:
+                self.task_done()  # it comes too late
+            return item
+        return await super().get()

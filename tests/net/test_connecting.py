@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import socketio
+from engineio.packet import MESSAGE, Packet
 
 from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeout, Rejected
 from realtime_lab.net.client import Client
@@ -188,3 +189,18 @@ async def test_a_session_that_waits_for_a_handler_is_not_blamed_on_the_server(tm
         why = "halted at offset 1" if state == "halted" else "handler of an earlier event has not returned"
         with pytest.raises(ConnectTimeout, match=why):
             await client.connect(timeout=0.3)
+
+
+async def test_a_connection_that_ends_in_the_moment_of_a_send_is_noticed_although_more_is_sent() -> None:
+    """The reader of python-engineio gives up (None) right behind a packet; a sender that goes on must not keep its writer alive."""
+    async with stack() as it:
+        client = await it.connected()
+        it.link.stall("downstream")
+        eio = client._connection._sio.eio
+        eio.queue.put_nowait(Packet(MESSAGE, data='2["last"]'))
+        eio.queue.put_nowait(None)
+        for n in range(20):
+            if client.connected:
+                client.emit(CHAT, n)
+            await asyncio.sleep(0.01)
+        assert not client.connected
