@@ -55,6 +55,7 @@ def test_every_kind_of_fault_was_tried_and_every_packet(matrix: FateMatrix) -> N
     assert len(matrix.fates) == len(matrix.runs()) == sum(matrix.total(design).total() for design in matrix.designs)
 
 
+@pytest.mark.full
 def test_a_second_sweep_gives_the_same_fates_whatever_else_runs(matrix: FateMatrix) -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
