@@ -14,6 +14,10 @@ from realtime_lab.net.log import Log
 FAST = {"connect_timeout": 2.0, "reconnection_delay": 0.05, "reconnection_delay_max": 0.5, "retry_delay": 0.05, "retry_delay_max": 0.5}
 """A lab is not the internet: its clients come back fast, so that nobody waits."""
 
+CALM = {"ping_interval": 25, "ping_timeout": 20}
+"""Options of Lab.start, in seconds, for a lab in which nothing stalls. A cut is noticed at once in any case; and a busy machine, which is
+late for a heartbeat of one second, does not break a link that nobody has broken (measured: a right answer was blamed for it)."""
+
 
 class Closable(Protocol):
     """What is started here can be closed."""

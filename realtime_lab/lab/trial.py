@@ -15,13 +15,10 @@ from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.participant import Participant
 from realtime_lab.lab.points import Point
+from realtime_lab.lab.starting import CALM
 
 SWIFT = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.1, "retry_delay": 0.01, "retry_delay_max": 0.1}
 """Hundreds of runs: their clients come back at once."""
-
-PATIENCE = 20.0
-"""Seconds. After a stall python-engineio may need eight to notice: if something is sent in the very moment in which its patience ends, its
-writer overlooks the end, and waits for six seconds more (measured)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,6 @@ class Outcome:
         """The worst thing that happened."""
         self.packets = sum(event.kind == "wire" and event.packet > 0 for event in events)
         """Socket.IO packets on all links, both directions."""
-        self.length = len(events)
         self._record = zlib.compress(pickle.dumps(tuple(events)))  # half a million events would keep the garbage collector busy (measured)
 
     @property
@@ -82,12 +78,11 @@ class Outcome:
 class Trial:
     """What a scenario is given. It plays the applications: it lets clients join, emits, and waits with `rest()`."""
 
-    def __init__(self, lab: Lab, design: Design, point: Point | None, patience: float) -> None:
+    def __init__(self, lab: Lab, design: Design, point: Point | None) -> None:
         self.lab = lab
         """The laboratory of this trial, for everything else."""
         self._design = design
         self._point = point
-        self._patience = patience
         self._ordered = self._mended = 0
         if point is not None and not point.link:
             self._ordered = point.arm(lab)
@@ -128,7 +123,7 @@ class Trial:
 
     async def _settle(self) -> None:
         with suppress(FaultPending):  # it comes later in the scenario
-            await self.lab.settle(self._patience)
+            await self.lab.settle()
 
     async def _mend(self) -> None:
         if self._point is None or not self._point.link:
@@ -159,15 +154,16 @@ Scenario = Callable[[Trial], Awaitable[None]]
 """An async function: what the applications do. The same code in every trial."""
 
 
-async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str, patience: float = PATIENCE) -> Outcome:
+async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str) -> Outcome:
     """Run the scenario once, in a lab of its own that is closed afterwards.
 
-    Raises what the scenario raises, and NotSettled if the lab does not come to rest within `patience` seconds.
+    Raises what the scenario raises, and NotSettled if the lab does not come to rest.
     """
-    async with Lab.start(name=name, **design.server) as lab:
+    heartbeat = {} if point is not None and point.fault == "stall" else CALM  # only a stall has to be found out by it
+    async with Lab.start(name=name, **{**heartbeat, **design.server}) as lab:
         if design.prepare is not None:
             design.prepare(lab)
-        trial = Trial(lab, design, point, patience)
+        trial = Trial(lab, design, point)
         await scenario(trial)
         await trial.rest()
         if error := next((trouble.error for trouble in lab.errors if trouble.error), None):

@@ -1,16 +1,14 @@
 """A learner without a mouse: prediction, question and control room in a real browser, by keyboard alone, and judged by axe-core."""
 
-import os
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
-AXE = Path(__file__).resolve().parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
 CELLS = (
     "from realtime_lab import Lab\n"
@@ -67,17 +65,6 @@ class Keyboard:
             passed.append(self.page.evaluate(FOCUS))
 
 
-@pytest.fixture
-def browser():
-    found = find_browser()
-    if os.environ.get("REALTIME_LAB_BROWSER") == "required":
-        assert found, "no browser found, but this run must have one: install Debian's chromium"
-        assert AXE.is_file(), "axe-core is missing, and here this test must run: npm install --prefix tests/js"
-    if found is None or not AXE.is_file():
-        pytest.skip("needs Chromium or Chrome, and axe-core: npm install --prefix tests/js --no-package-lock --no-audit --no-fund")
-    return found
-
-
 def written(folder):
     """A notebook with these cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
@@ -89,7 +76,7 @@ def written(folder):
 
 @pytest.mark.full  # notebook 00 is what every run opens in a browser
 @pytest.mark.browser
-def test_prediction_question_and_control_room_work_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, tmp_path):
+def test_prediction_question_and_control_room_work_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, axe, tmp_path):
     ARTEFACTS.mkdir(exist_ok=True)
     with jupyterlab(written(tmp_path / "notebooks"), tmp_path) as address, browser_page(browser, tmp_path, height=1900) as page:
         notebook, keyboard = Notebook(page, address, "lesson.ipynb"), Keyboard(page)
@@ -97,17 +84,22 @@ def test_prediction_question_and_control_room_work_with_the_keyboard_alone_and_a
         predicted(notebook, keyboard)
         answered(notebook, keyboard)
         broken_by_hand(notebook, keyboard)
-        page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
-        for theme in ("Light", "Dark"):
-            page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`})", theme)
-            page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower())
-            page.locator("#jupyterlab-splash").wait_for(state="detached")
-            page.screenshot(path=ARTEFACTS / f"predict_and_quiz_{theme.lower()}.png")
-            judged = page.evaluate(JUDGED)
-            assert judged["faults"] == judged["stumbled"] == []
-            assert judged["contrasts"] > 50, "axe has seen next to nothing of our widgets"
+        assert_accessible(page, axe, "predict_and_quiz", contrasts=50)
         assert notebook.errors == []
         assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+
+
+def assert_accessible(page, axe, name, contrasts):
+    """axe finds no serious fault in what the page shows of our widgets, in light and in dark. Leaves a screenshot of each, under `name`."""
+    page.evaluate(axe + "; 0")
+    for theme in ("Light", "Dark"):
+        page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`})", theme)
+        page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower())
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        page.screenshot(path=ARTEFACTS / f"{name}_{theme.lower()}.png")
+        judged = page.evaluate(JUDGED)
+        assert judged["faults"] == judged["stumbled"] == []
+        assert judged["contrasts"] > contrasts, "axe has seen next to nothing of our widgets"
 
 
 def predicted(notebook, keyboard):

@@ -4,7 +4,6 @@ import contextlib
 import html
 import inspect
 import math
-import os
 import queue
 import re
 import threading
@@ -22,8 +21,8 @@ from realtime_lab.lab.sweep import sweep
 from realtime_lab.lab.trial import Design
 from realtime_lab.widgets import explore, progress_bar
 from tests.lab.test_kernel import Kernel
-from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab
-from tests.widgets.test_accessible import AXE, JUDGED, Keyboard
+from tests.widgets.browser import Notebook, browser_page, jupyterlab
+from tests.widgets.test_accessible import Keyboard, assert_accessible
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -236,23 +235,12 @@ def test_a_bar_forgets_its_cell_when_it_is_full(kernel):
 # -- in a browser -------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def browser():
-    found = find_browser()
-    if os.environ.get("REALTIME_LAB_BROWSER") == "required":
-        assert found, "no browser found, but this run must have one: install Debian's chromium"
-        assert AXE.is_file(), "axe-core is missing, and here this test must run: npm install --prefix tests/js"
-    if found is None or not AXE.is_file():
-        pytest.skip("needs Chromium or Chrome, and axe-core: npm install --prefix tests/js --no-package-lock --no-audit --no-fund")
-    return found
-
-
 CELLS = (SETUP + "matrix = await sweep(chat, designs, faults=['cut'], progress=progress_bar())", "matrix", "explore(matrix)")
 
 
 @pytest.mark.full  # notebook 00 is what every run opens in a browser
 @pytest.mark.browser
-def test_a_matrix_is_seen_and_explored_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, tmp_path):
+def test_a_matrix_is_seen_and_explored_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, axe, tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     folder = tmp_path / "notebooks"
@@ -276,13 +264,5 @@ def test_a_matrix_is_seen_and_explored_with_the_keyboard_alone_and_axe_finds_no_
         keyboard.tab_to("Broken at", "Shift+Tab")
         keyboard.press("Home")
         notebook.sees('alice.link.cut(before=2, direction="downstream")')
-        page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
-        for theme in ("Light", "Dark"):
-            page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`})", theme)
-            page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower())
-            page.locator("#jupyterlab-splash").wait_for(state="detached")
-            page.screenshot(path=ARTEFACTS / f"fate_matrix_{theme.lower()}.png")
-            judged = page.evaluate(JUDGED)
-            assert judged["faults"] == judged["stumbled"] == []
-            assert judged["contrasts"] > 30, "axe has seen next to nothing of our widgets"
+        assert_accessible(page, axe, "fate_matrix", contrasts=30)
         assert notebook.errors == []

@@ -1,29 +1,18 @@
 """The lessons as a learner meets them: a real JupyterLab in a real browser, buttons pressed, the page read."""
 
 import contextlib
-import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 
 CUT, RESTORE = "cut {}'s connection now (RST) and keep it cut", "make {}'s link work again"
-
-
-@pytest.fixture
-def browser():
-    found = find_browser()
-    if found is None and os.environ.get("REALTIME_LAB_BROWSER") == "required":
-        pytest.fail("no browser found, but this run must have one: install Debian's chromium")
-    if found is None:
-        pytest.skip("no Chromium or Chrome is installed (Debian: apt install chromium)")
-    return found
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from realtime_lab.errors import FaultPending
 from realtime_lab.lab.exercise import Case, Exercise, Finding
-from realtime_lab.lab.exercises.heartbeat import CALM
 from realtime_lab.lab.exercises.offline_app import CHAT, OfflineApp, labels
 from realtime_lab.lab.guard import Guard
+from realtime_lab.lab.starting import CALM
 from realtime_lab.lab.trial import SWIFT
 
 LIMITS, ROOMS = (2, 3), (1, 2, 3)

@@ -8,9 +8,9 @@ from itertools import permutations
 from typing import Any, Protocol
 
 from realtime_lab.lab.exercise import Case, Exercise, Finding
-from realtime_lab.lab.exercises.heartbeat import CALM
 from realtime_lab.lab.guard import Guard, brief, called
 from realtime_lab.lab.lab import Lab
+from realtime_lab.lab.starting import CALM
 from realtime_lab.lab.trial import SWIFT
 
 CHAT, CAROL = "chat message", "carol"

@@ -15,8 +15,7 @@ from realtime_lab.lab.trial import Design, Outcome, Trial, try_once
 
 CHAT = "chat message"
 ACK_TIMEOUT = 0.35
-"""Seconds. A stall is noticed in two to three, so a sender sees timeouts in it. (Never two seconds after something arrived: python-engineio
-would then be six seconds late to notice.)"""
+"""Seconds. A stall is noticed in two to three, so a sender sees timeouts in it."""
 TIRED = 4
 """How often the link breaks in the same place, in the last case."""
 
