@@ -97,6 +97,8 @@ class _Run:
     guards: list[Guard] = field(default_factory=list)
     findings: dict[int, Finding | AnswerFailed | None] = field(default_factory=dict)
     """By the number of the case, as far as they have ended."""
+    works: list["asyncio.Future[Finding | None]"] = field(default_factory=list)
+    """The cases that were begun."""
     waits: dict[int, list[str]] = field(default_factory=dict)
     """What each case waited for when the time was over."""
     judged: int | None = None
@@ -144,11 +146,14 @@ class _Run:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self.works:  # one that was ending already has not been waited for by its task; its lab must close before the thread stops
+                await asyncio.wait(self.works)
 
     async def _case(self, number: int, turns: asyncio.Semaphore) -> None:
         guard, case = self.guards[number], self.exercise.cases[number]
         async with turns:
             work = asyncio.ensure_future(case.run(guard, self.answer))
+            self.works.append(work)
             failed = asyncio.ensure_future(guard.failed.wait())
             try:
                 await asyncio.wait({work, failed}, return_when=asyncio.FIRST_COMPLETED)

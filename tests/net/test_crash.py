@@ -160,3 +160,16 @@ async def test_a_crash_does_not_stop_a_commit_that_sqlite_is_at_and_the_record_s
         await until(lambda: client.connected and client.idle)
         assert await log.transact(lambda tx: tx.execute("SELECT amount FROM account")) == [(10,)]
         assert len(it.of("discarded", reason="duplicate")) == numbered
+
+
+async def test_after_the_last_answer_before_a_crash_nothing_more_is_begun() -> None:
+    async with stack() as it:
+        client = await it.connected(**RETRIES)
+        for n in range(0, 20, 2):
+            it.server.crash(at="after_ack")
+            client.emit(CHAT, n)
+            client.emit(CHAT, n + 1)
+            await until(lambda: it.server.state == "crashed")
+            assert it.at_server == list(range(n + 1))
+            await it.server.restart()
+            await client.flush()

@@ -62,5 +62,13 @@ async def one_crash(lab, alice):
     await lab.settle()
 
 
+async def forgotten(lab, alice):
+    """A client that starts anew forgets what it kept, whatever its guarantees: that tells nobody from another."""
+    alice.link.cut()
+    await lab.settle()
+    alice.emit("deposit", 1)
+    await alice.refresh()
+
+
 async def nothing(lab, alice):
     """The stub."""

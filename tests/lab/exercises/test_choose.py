@@ -3,7 +3,7 @@
 import pytest
 
 from realtime_lab import InvalidSetting, check
-from tests.lab.exercises.answers_choose import DESIGNS, SOLUTION, STUB, WRONG, found, nothing, one_crash, one_cut
+from tests.lab.exercises.answers_choose import DESIGNS, SOLUTION, STUB, WRONG, forgotten, found, nothing, one_crash, one_cut
 
 
 def test_claims_that_ask_for_enough_and_promise_no_more_than_they_keep_are_kept():
@@ -48,6 +48,7 @@ def test_the_hunt_ends_with_a_schedule_that_tells_the_guilty_from_the_others():
         ("C", found, "C booked every deposit exactly once in spite of"),
         ("B", one_cut, "B booked every deposit exactly once in spite of"),
         ("B", one_crash, "B booked every deposit exactly once in spite of"),
+        ("B", forgotten, "A lost #1 too"),
         ("B", nothing, "Your schedule emits nothing"),
     ],
 )
