@@ -1,12 +1,31 @@
 """When is a lab at rest? When nothing that is under way will change by itself any more."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator
 
+from realtime_lab.errors import NotSettled
 from realtime_lab.history.copies import Connection
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.lab.participant import Participant
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
+
+LOOKS = 3
+"""In a row: between two of them a packet may be in a socket's buffer, where nobody sees it."""
+SOON, LATER = 0.005, 0.1
+"""Seconds between two looks: at first, and at most. Who waits two seconds for a heartbeat need not look four hundred times."""
+
+
+async def come_to_rest(look: Callable[[], list[str]], timeout: float) -> None:
+    """Look until nothing is under way. Raises NotSettled after `timeout` seconds, with what it still waited for."""
+    began, calm = time.monotonic(), 0
+    while calm < LOOKS:
+        reasons, waited = look(), time.monotonic() - began
+        if reasons and waited > timeout:
+            raise NotSettled(f"the lab did not come to rest in {timeout} s: {'; '.join(reasons)}.")
+        calm = 0 if reasons else calm + 1
+        await asyncio.sleep(min(max(SOON, waited / 20), LATER) if reasons else SOON)
 
 
 def unsettled(server: Server, participants: dict[str, Participant], links: dict[str, Link], journeys: Journeys) -> list[str]:

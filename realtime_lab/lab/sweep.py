@@ -37,6 +37,7 @@ class Sweep:
             raise InvalidSetting(f"designs: give at least one, each with a name of its own, not {names}.")
         self._scenario, self._designs, self._faults = scenario, tuple(designs), check_faults(faults)
         self._stalls, self._progress = stalls, progress
+        self._troubles: list[Trouble] = []
         self._done = self._total = 0
         self._limits = {False: asyncio.Semaphore(BUSY), True: asyncio.Semaphore(PATIENT)}
 
@@ -45,8 +46,7 @@ class Sweep:
 
     def run(self) -> FateMatrix:
         """The same, for a cell or a script without `await`."""
-        troubles: list[Trouble] = []
-        thread = LoopThread("realtime_lab sweep", troubles.append)
+        thread = LoopThread("realtime_lab sweep", self._troubles.append)
         work = thread.submit(self._sweep())
         try:
             return thread.wait(work)
@@ -57,23 +57,32 @@ class Sweep:
             thread.stop()
 
     async def _sweep(self) -> FateMatrix:
-        plain = await asyncio.gather(*(self._try(design, None) for design in self._designs))
-        plan = [
-            (design, point)
-            for design, outcome in zip(self._designs, plain, strict=True)
-            for point in points_of(outcome.events, self._faults, commits=outcome.rows > 0, stalls=self._stalls)
-        ]
-        self._done, self._total = 0, len(plan)
+        thread = LoopThread("realtime_lab sweep, its labs", self._troubles.append)
+        try:
+            plain = await self._try_all(thread, [(design, None) for design in self._designs])
+            plan = [
+                (design, point)
+                for design, outcome in zip(self._designs, plain, strict=True)
+                for point in points_of(outcome.events, self._faults, commits=outcome.rows > 0, stalls=self._stalls)
+            ]
+            self._done, self._total = 0, len(plan)
+            return FateMatrix(plain, await self._try_all(thread, plan))
+        finally:
+            thread.stop()
+
+    async def _try_all(self, thread: LoopThread, plan: Sequence[tuple[Design, Point | None]]) -> list[Outcome]:
         try:
             async with asyncio.TaskGroup() as group:  # the first error ends the others
-                runs = [group.create_task(self._try(design, point)) for design, point in plan]
+                runs = [group.create_task(self._try(thread, design, point)) for design, point in plan]
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return FateMatrix(plain, [run.result() for run in runs])
+        return [run.result() for run in runs]
 
-    async def _try(self, design: Design, point: Point | None) -> Outcome:
+    async def _try(self, thread: LoopThread, design: Design, point: Point | None) -> Outcome:
         async with self._limits[isinstance(point, Break) and point.stall]:
-            outcome = await try_once(self._scenario, design, point, name=f"sweep {next(_numbers)}")
+            outcome = await try_once(self._scenario, design, point, name=f"sweep {next(_numbers)}", thread=thread)
+        if error := next((trouble.error for trouble in self._troubles if trouble.error), None):
+            raise error
         self._done += 1
         if self._progress is not None and self._total:
             self._progress(self._done, self._total)

@@ -13,6 +13,7 @@ from realtime_lab.history.journal import Event
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.lab import Lab
+from realtime_lab.lab.loop_thread import LoopThread
 from realtime_lab.lab.participant import Participant
 from realtime_lab.lab.points import Point
 from realtime_lab.lab.starting import CALM
@@ -36,7 +37,7 @@ class Design:
     prepare: Callable[[Lab], None] | None = None
 
     def __post_init__(self) -> None:
-        for what in ("name", "port"):
+        for what in ("name", "port", "thread"):
             if what in self.server:
                 raise InvalidSetting(f"a design cannot choose the {what} of its labs: many of them run at once.")
 
@@ -154,13 +155,13 @@ Scenario = Callable[[Trial], Awaitable[None]]
 """An async function: what the applications do. The same code in every trial."""
 
 
-async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str) -> Outcome:
-    """Run the scenario once, in a lab of its own that is closed afterwards.
+async def try_once(scenario: Scenario, design: Design, point: Point | None, *, name: str, thread: LoopThread | None = None) -> Outcome:
+    """Run the scenario once, in a lab of its own that is closed afterwards; on a thread of its own too, or on one that labs share.
 
     Raises what the scenario raises, and NotSettled if the lab does not come to rest.
     """
     heartbeat = {} if point is not None and point.fault == "stall" else CALM  # only a stall has to be found out by it
-    async with Lab.start(name=name, **{**heartbeat, **design.server}) as lab:
+    async with Lab.start(name=name, thread=thread, **{**heartbeat, **design.server}) as lab:
         if design.prepare is not None:
             design.prepare(lab)
         trial = Trial(lab, design, point)

@@ -7,6 +7,7 @@ What is published goes into the log, and from there to each connection (rules/cu
 """
 
 import asyncio
+from socket import socket
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,6 +74,7 @@ class Server:
         self._attached = False
         self._started = False
         self._host: Host | None = None
+        self._kept_port: socket | None = None
         self._dying: asyncio.Future[None] | None = None
         self._run = self._last_run = self._new_run(self._own_sio())
         """After a crash the last one still knows those whose "disconnect" handler runs."""
@@ -135,14 +137,16 @@ class Server:
         self._run.crash_after_acknowledgements(host)
         self.sio.eio.start_background_task = host.start_task
         self.sio.attach(app)
-        self._address = (self._address[0], await host.start(*self._address))
-        self._host = host
+        self._address = (self._address[0], await host.start(*self._address, self._kept_port))
+        self._host, self._kept_port = host, None
 
     async def close(self) -> None:
         """Stop: disconnect everybody, free the port, close the log. Safe to call twice."""
         self._closed = True
         if self._dying:
             await asyncio.shield(self._dying)
+        if self._kept_port is not None:
+            self._kept_port.close()
         if self._host is not None:
             host, self._host = self._host, None
             await self.sio.shutdown()
@@ -268,7 +272,7 @@ class Server:
         host, self._host = self._host, None
         if host is None:  # it has not begun, or listens elsewhere
             return
-        host.abort()
+        self._kept_port = host.abort()
         run = self._last_run = self._run
         self._run = self._new_run(self._own_sio())
         run.die()

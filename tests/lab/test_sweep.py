@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from realtime_lab import InvalidSetting
+from realtime_lab import InvalidSetting, Lab
 from realtime_lab.lab.fate_matrix import FateMatrix
 from realtime_lab.lab.sweep import sweep
 from realtime_lab.lab.trial import Design, Trial
@@ -99,6 +99,17 @@ def test_the_first_error_of_a_scenario_ends_the_sweep_and_comes_out() -> None:
 
     with pytest.raises(KeyError, match="after the fault"):
         sweep(fragile, [BARE], faults=["cut"]).run()
+    assert threads() == []
+
+
+def test_the_error_of_a_handler_that_a_design_brings_comes_out_too() -> None:
+    def broken(lab: Lab) -> None:
+        @lab.server.on("chat message")
+        async def chat_message(sid: str, data: int) -> None:
+            raise ZeroDivisionError("in the handler")
+
+    with pytest.raises(ZeroDivisionError, match="in the handler"):
+        sweep(chat, [Design("broken", prepare=broken)], faults=["cut"]).run()
     assert threads() == []
 
 

@@ -1,6 +1,7 @@
 """A crash of a server that remembers nothing, and what is left of any server after many of them."""
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,22 @@ async def test_after_the_last_answer_before_a_crash_nothing_more_is_begun() -> N
             assert it.at_server == list(range(n + 1))
             await it.server.restart()
             await client.flush()
+
+
+async def test_nobody_gets_the_port_of_a_server_that_has_crashed_and_nobody_can_connect_to_it() -> None:
+    async with stack() as it:
+        port = it.server.port
+        it.server.crash()
+        assert it.server.state == "crashed"
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+        await it.server.restart()
+        assert it.server.port == port
+        await it.connected()
+        it.server.crash()
+        await it.server.close()
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", port))
