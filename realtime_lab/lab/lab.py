@@ -1,6 +1,7 @@
 """The laboratory: a real server, real clients, a link for each, and one journal, all on a thread of their own."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -50,8 +51,9 @@ class Lab(Recorded):
         self.waiting_for: list[str] = []
         """What settle() waits for at the moment."""
         self.closed = False
+        self._token = secrets.token_urlsafe(16)
         self._log = log_for(log, lambda: self.folder, dedupe=dedupe)
-        self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, **options)
+        self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, token=self._token, **options)
         self._publishing = Publishing(self._server, self._log, self.journal, stores=bool(log))
         self.thread = thread or LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._shares_thread = thread is not None
@@ -216,7 +218,8 @@ class Lab(Recorded):
         finally:
             if not self._shares_thread:
                 self.thread.stop()
-            self._clean()
+            if self._files is not None:
+                self._files.cleanup()
             self._tell()
 
     async def __aenter__(self) -> Self:
@@ -231,12 +234,7 @@ class Lab(Recorded):
     def _flush(self) -> None:
         self._outgoing.flush()
 
-    def _clean(self) -> None:
-        if self._files is not None:
-            self._files.cleanup()
-
-    def _forget(self) -> None:
-        """No longer the open lab of its name, if it still was."""
+    def _forget(self) -> None:  # unless another one has taken its name already
         if _OPEN.get(self.name) is self:
             del _OPEN[self.name]
 
@@ -254,7 +252,8 @@ class Lab(Recorded):
             raise InvalidSetting(f'a participant needs a name, not {name!r}. For example: await lab.join("alice").')
         if name in (SERVER, LOG, *self.links):
             raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, LOG, *self.links])}).")
-        link = Link("127.0.0.1", self._server.port, name=name, observer=partial(self.journal.record, name), witness=self)
+        observer = partial(self.journal.record, name)
+        link = Link("127.0.0.1", self._server.port, token=self._token, name=name, observer=observer, witness=self)
         self.links[name] = link
         self.journal.record(name, "joined", reason=how, text=options)
         await link.start()

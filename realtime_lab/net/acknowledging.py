@@ -5,6 +5,11 @@ from typing import Any
 
 import socketio
 
+from realtime_lab.net.gate import Gate
+from realtime_lab.net.hosting import MAX_POST
+from realtime_lab.net.logger import LOG
+from realtime_lab.net.packets import StrictPacket
+
 asked: ContextVar[bool] = ContextVar("realtime_lab_asked", default=False)
 """Did the sender of the event that is being handled ask for an acknowledgement?"""
 
@@ -19,3 +24,9 @@ class AcknowledgingServer(socketio.AsyncServer):  # type: ignore[misc]  # python
         await super()._handle_event_internal(server, sid, eio_sid, data, namespace, id)
         if id is not None:
             await self.acknowledged(eio_sid)
+
+
+def own_server(gate: Gate, **heartbeat: int) -> Any:
+    """A server of ours, which logs what it has to say, reads packets strictly, and asks the gate about pages."""
+    options: dict[str, Any] = {**heartbeat, "serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG}
+    return AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, cors_allowed_origins=gate.welcomes, **options)

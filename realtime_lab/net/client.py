@@ -17,6 +17,7 @@ from realtime_lab.errors import AlreadyClosed, ConnectTimeout, InvalidSetting, U
 from realtime_lab.net.connection import Connection
 from realtime_lab.net.emitting import Emitting
 from realtime_lab.net.envelope import announce
+from realtime_lab.net.gate import shown
 from realtime_lab.net.guarantees import Retries, outbox, store_at
 from realtime_lab.net.incoming import Incoming, OnError
 from realtime_lab.net.packets import Observer, allow_long_payloads, ignore
@@ -160,10 +161,10 @@ class Client(Receiving, Emitting):
     def _why_not(self, timeout: float) -> str:
         if not self.connected or self._incoming is None:
             why = self._supervisor.failure or "no attempt ended"
-            return f"no connection to {self.url} in {timeout} s ({why}). Is the server running, and the link open?"
+            return f"no connection to {shown(self.url)} in {timeout} s ({why}). Is the server running, and the link open?"
         if self._incoming.obstacle:
             return f"connected, but where this client stands was not known in {timeout} s, because {self._incoming.obstacle}."
-        return f"{self.url} did not say in {timeout} s where this client stands: it does not replay."
+        return f"{shown(self.url)} did not say in {timeout} s where this client stands: it does not replay."
 
     async def start(self) -> None:
         """As connect(), but does not wait for the first connection: for a program that begins offline.

@@ -20,6 +20,7 @@ from engineio.base_client import connected_clients
 from socketio import packet
 
 from realtime_lab.errors import ConnectionRejected
+from realtime_lab.net.gate import shown
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
 
@@ -118,9 +119,9 @@ class Connection:
         if self.gone.done():
             return  # accepted, and over already
         if not self._attempt.done():
-            raise TimeoutError(f"no answer from {url} in {limit} s")
+            raise TimeoutError(f"no answer from {shown(url)} in {limit} s")
         if error := self._attempt.exception():  # TypeError, KeyError and others too, when a connection breaks during its handshake
-            raise OSError(f"cannot connect to {url}: {error}") from error
+            raise OSError(f"cannot connect to {shown(url)}: {shown(str(error))}") from error
         self._tasks = [asyncio.ensure_future(self._send_all()), asyncio.ensure_future(self._watch())]
 
     async def _connect(self, url: str, transports: Sequence[str], auth: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from realtime_lab.errors import InvalidSetting, PortInUse
+from realtime_lab.net.gate import Gate
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.sockets import reset, unsent
 
@@ -47,9 +48,9 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
 class Host:
     """Serves one application. `tasks` are ended with it."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, gate: Gate) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
-        app.middlewares.extend([self._remembered, _uncompressed, _whole])
+        app.middlewares.extend([gate.middleware, self._remembered, _uncompressed, _whole])
         options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
         self._runner = web.AppRunner(app, handle_signals=False, **options)
         self._server: asyncio.Server | None = None

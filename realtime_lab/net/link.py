@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting
 from realtime_lab.net.crossings import Armed, Crossings, Witness
+from realtime_lab.net.gate import Address, address
 from realtime_lab.net.packets import Observer, ignore
 from realtime_lab.net.pair import Pair
 from realtime_lab.net.passing import Passing
@@ -29,8 +30,18 @@ from realtime_lab.rules.faults import DIRECTIONS, Direction, Lane, directions, s
 class Link:
     """The link of one client. `url` is what the client connects to. All methods are to be called on the loop that started it."""
 
-    def __init__(self, host: str, port: int, *, name: str = "link", observer: Observer = ignore, witness: Witness | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        token: str | None = None,
+        name: str = "link",
+        observer: Observer = ignore,
+        witness: Witness | None = None,
+    ) -> None:
         self.name = name
+        self._token = token
         self.observe = observer
         self.lanes: dict[Direction, Lane] = {direction: Lane() for direction in DIRECTIONS}
         self.sessions: dict[str, Session] = {}
@@ -59,9 +70,9 @@ class Link:
             self._server = None
 
     @property
-    def url(self) -> str:
-        """The address for a client."""
-        return f"http://127.0.0.1:{self._port}"
+    def url(self) -> Address:
+        """The address for a client, with the server's token."""
+        return address("127.0.0.1", self._port, self._token)
 
     @property
     def state(self) -> str:

@@ -7,6 +7,7 @@ What is published goes into the log, and from there to each connection (rules/cu
 """
 
 import asyncio
+from collections.abc import Sequence
 from socket import socket
 from types import TracebackType
 from typing import Any, Self
@@ -15,17 +16,17 @@ import socketio
 from aiohttp import web
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, ReservedName, UnknownFault
-from realtime_lab.net.acknowledging import AcknowledgingServer
+from realtime_lab.net.acknowledging import own_server
 from realtime_lab.net.attaching import attachable
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
 from realtime_lab.net.envelope import SESSION, check_emitted
 from realtime_lab.net.event_log import Log
+from realtime_lab.net.gate import Address, Gate, address
 from realtime_lab.net.guests import Guest
 from realtime_lab.net.handlers import H, Handlers, Register, wants_tx
-from realtime_lab.net.hosting import MAX_POST, Host, check_port, heartbeat
-from realtime_lab.net.logger import LOG
-from realtime_lab.net.packets import Observer, StrictPacket, allow_long_payloads, check_data, check_event, ignore
+from realtime_lab.net.hosting import Host, check_port, heartbeat
+from realtime_lab.net.packets import Observer, allow_long_payloads, check_data, check_event, ignore
 from realtime_lab.net.run import Run
 
 
@@ -44,6 +45,7 @@ class Server:
                             published, live and replayed, and emitted. May raise Rejected, and be an `async def`. A room that is taken
                             away is gone from the next connection on. Whoever is given a new one gets what the log still keeps of it
                             after their offset. Without it: only what is for everybody
+    token, origins          who does not give this token is refused, and whose pages may connect besides our own (net/gate.py). `url` has it
     """
 
     def __init__(
@@ -57,8 +59,11 @@ class Server:
         dedupe: bool = False,
         authenticate: Authenticate | None = None,
         rooms: RoomsOf | None = None,
+        token: str | None = None,
+        origins: Sequence[str] = (),
         observer: Observer = ignore,
     ) -> None:
+        self._gate = Gate(token, origins)
         self._heartbeat = heartbeat(ping_interval=ping_interval, ping_timeout=ping_timeout)
         if dedupe and log is None:
             raise InvalidSetting('dedupe=True needs log=, to remember what was applied: for example log=EventLog("chat.db").')
@@ -69,14 +74,12 @@ class Server:
         self._crash = CrashPoint(observer, self._die)
         self.disarm = self._crash.disarm
         """Take back a crash that was ordered and has not happened."""
-        self._closed = False
         self._emitted = 0
-        self._attached = False
-        self._started = False
+        self._closed = self._attached = self._started = False
         self._host: Host | None = None
         self._kept_port: socket | None = None
         self._dying: asyncio.Future[None] | None = None
-        self._run = self._last_run = self._new_run(self._own_sio())
+        self._run = self._last_run = self._new_run(own_server(self._gate, **self._heartbeat))
         """After a crash the last one still knows those whose "disconnect" handler runs."""
 
     @classmethod
@@ -96,13 +99,9 @@ class Server:
         `await server.start()` opens the log, and `await server.close()` closes it; who connects before or after that is asked to try
         again. The connections end with the application's own server. Raises InvalidSetting.
         """
-        server = cls(log=log, dedupe=dedupe, authenticate=authenticate, rooms=rooms)
-        server._attached, server._run = True, server._new_run(attachable(sio))
-        return server
-
-    def _own_sio(self) -> Any:
-        options: dict[str, Any] = {**self._heartbeat, "serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG}
-        return AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, **options)
+        self = cls(log=log, dedupe=dedupe, authenticate=authenticate, rooms=rooms)
+        self._attached, self._run = True, self._new_run(attachable(sio))
+        return self
 
     def _new_run(self, sio: Any) -> Run:
         return Run(
@@ -112,7 +111,7 @@ class Server:
 
     @property
     def sio(self) -> Any:
-        """The plain python-socketio server; a new one after a crash. What is emitted there is neither checked nor recorded."""
+        """The plain python-socketio server, a new one after a crash. What is emitted there is neither checked nor recorded."""
         return self._run.sio
 
     async def start(self) -> None:
@@ -133,7 +132,7 @@ class Server:
             raise
 
     async def _listen(self) -> None:
-        host = Host(app := web.Application())
+        host = Host(app := web.Application(), self._gate)
         self._run.crash_after_acknowledgements(host)
         self.sio.eio.start_background_task = host.start_task
         self.sio.attach(app)
@@ -174,9 +173,9 @@ class Server:
         return self._address[1]
 
     @property
-    def url(self) -> str:
-        """The address for clients."""
-        return f"http://{self._address[0]}:{self.port}"
+    def url(self) -> Address:
+        """The address for clients, with the token if there is one."""
+        return address(self._address[0], self.port, self._gate.token)
 
     @property
     def sids(self) -> tuple[str, ...]:
@@ -274,7 +273,7 @@ class Server:
             return
         self._kept_port = host.abort()
         run = self._last_run = self._run
-        self._run = self._new_run(self._own_sio())
+        self._run = self._new_run(own_server(self._gate, **self._heartbeat))
         run.die()
         self._dying = asyncio.ensure_future(self._bury(host, run))
 

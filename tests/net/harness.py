@@ -87,7 +87,9 @@ async def stack(**server_options: Any) -> AsyncIterator[Stack]:
     """A started server and link; everything is closed at the end."""
     it = Stack(**server_options)
     async with it.server:
-        it.link = Link("127.0.0.1", it.server.port, name="alice", observer=partial(it.journal.record, "alice"))
+        it.link = Link(
+            "127.0.0.1", it.server.port, token=server_options.get("token"), name="alice", observer=partial(it.journal.record, "alice")
+        )
         await it.link.start()
         try:
             yield it

@@ -1,0 +1,67 @@
+"""Who may come near a server at all: who knows its token, and pages of its own origin or of those that it names.
+
+Every user of a machine, and every web page that one of them has open, can reach a port of 127.0.0.1. The token keeps the others out, the
+origin (RFC 6454) keeps the pages out. Both are asked before anything is read. The token travels in the query of the address, so that
+`io(url)` and `client.connect(url)` just work; it is shown nowhere.
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from realtime_lab.errors import InvalidSetting
+
+SECRET = re.compile(r"(?<=[?&]token=)[^&\s'\"]+")
+"""The part of an address, anywhere in a text, that nobody should see."""
+
+ORIGIN = re.compile(r"https?://[^/\s*]+")
+
+
+def shown(text: str) -> str:
+    """The same without the tokens of the addresses in it."""
+    return SECRET.sub("...", text)
+
+
+class Address(str):
+    """An address with a token in it. What a cell shows of it (its repr) leaves the token out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(shown(str(self)))
+
+
+def address(host: str, port: int, token: str | None) -> Address:
+    """What a client connects to."""
+    return Address(f"http://{host}:{port}" + (f"/?token={quote(token)}" if token else ""))
+
+
+class Gate:
+    """`token` None: everybody may come. `origins`: whose pages may connect besides our own, for example ("https://chat.example",)."""
+
+    def __init__(self, token: str | None, origins: Sequence[str]) -> None:
+        if token is not None and (not isinstance(token, str) or not token):
+            raise InvalidSetting(f"token={token!r} is not a secret. Give a text, for example secrets.token_urlsafe(), or None.")
+        wrong = [origins] if isinstance(origins, str) else [each for each in origins if not ORIGIN.fullmatch(str(each))]
+        if wrong:
+            raise InvalidSetting(f'origins: {wrong[0]!r} is not an origin. Give a list such as ["https://chat.example"], without a path.')
+        self.token, self._origins = token, tuple(origins)
+
+    def welcomes(self, origin: str | None, environ: dict[str, Any]) -> bool:
+        """May a page of this origin connect? python-engineio asks, for what a browser sends."""
+        scheme, host = environ["wsgi.url_scheme"], environ.get("HTTP_HOST", "")
+        forwarded = environ.get("HTTP_X_FORWARDED_HOST", host).split(",")[0].strip()
+        own = [f"{each.split(',')[0].strip()}://{at}" for each in (scheme, "http") for at in (host, forwarded)]
+        return origin in (*own, *self._origins)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Turns away who does not know the token."""
+        if self.token is not None and not hmac.compare_digest(request.query.get("token", "").encode(), self.token.encode()):
+            return web.Response(status=403, text='The token is missing. Connect to the whole address, with what is behind the "?".\n')
+        response: web.StreamResponse = await handler(request)
+        return response

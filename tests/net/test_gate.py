@@ -1,0 +1,113 @@
+"""Who may come near a server: who knows the token, and pages of the right origin. The token is shown nowhere."""
+
+import logging
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+from yarl import URL
+
+from realtime_lab.errors import ConnectTimeout, InvalidSetting
+from realtime_lab.net.client import Client
+from realtime_lab.net.gate import Address, shown
+from realtime_lab.net.server import Server
+from tests.net.harness import CHAT, FAST, TRANSPORTS, stack, until
+from tests.net.javascript import javascript, needs_node
+
+TOKEN = "s3cret/+ ?&é"
+HANDSHAKE = {"EIO": "4", "transport": "polling"}
+
+
+@pytest.mark.parametrize("transports", [*TRANSPORTS, ("polling", "websocket")])
+async def test_a_client_that_is_given_the_whole_address_comes_in(transports: tuple[str, ...]) -> None:
+    async with stack(token=TOKEN) as it:
+        client = await it.connected(transports=transports)
+        await it.works(client)
+
+
+@needs_node
+@pytest.mark.parametrize("transports", ["polling,websocket", "websocket"])
+async def test_so_does_the_official_client(transports: str) -> None:
+    async with stack(token=TOKEN) as it, javascript(it, transports) as js:
+        js.do("emit", **{"from": 0, "to": 5})
+        await until(lambda: it.at_server == list(range(5)))
+
+
+@pytest.mark.parametrize("query", ["", "token=", "token=wrong", f"tokens={TOKEN}"])
+@pytest.mark.parametrize("way", ["polling", "websocket"])
+async def test_nobody_else_does_and_the_answer_says_what_to_do(way: str, query: str) -> None:
+    async with stack(token=TOKEN) as it, aiohttp.ClientSession() as http:
+        url = URL(f"http://127.0.0.1:{it.server.port}/socket.io/?EIO=4&transport={way}&{query}")
+        if way == "polling":
+            async with http.get(url) as answer:
+                assert answer.status == 403
+                assert "whole address" in await answer.text()
+        else:
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await http.ws_connect(url)
+        stranger = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await stranger.connect(f"http://127.0.0.1:{it.server.port}?{query}", transports=[way])
+        await stranger.disconnect()
+        assert it.server.sids == ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "more", "status"),
+    [
+        ("", {}, 200),
+        ("http://127.0.0.1:{port}", {}, 200),
+        ("https://chat.example", {}, 200),
+        ("https://hub.example", {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hub.example"}, 200),
+        ("https://hub.example", {"Host": "hub.example", "X-Forwarded-Proto": "https,http"}, 200),
+        ("http://hub.example", {"Host": "hub.example"}, 200),
+        ("https://hub.example", {"Host": "hub.example"}, 400),
+        ("http://127.0.0.1:1", {}, 400),
+        ("http://localhost:{port}", {}, 400),
+        ("https://evil.example", {}, 400),
+        ("https://chat.example.evil.example", {}, 400),
+        ("null", {}, 400),
+    ],
+)
+async def test_a_page_may_connect_from_our_own_origin_and_from_those_that_are_named(origin: str, more: dict[str, str], status: int) -> None:
+    async with stack(origins=["https://chat.example"]) as it, aiohttp.ClientSession() as http:
+        url = f"{it.server.url}/socket.io/"
+        origin = origin.format(port=it.server.port)
+        headers = {**({"Origin": origin} if origin else {}), **more}
+        async with http.get(url, params=HANDSHAKE, headers=headers) as answer:
+            assert answer.status == status
+            allowed = origin if status == 200 and origin else None
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+@pytest.mark.parametrize(
+    "options", [{"token": ""}, {"token": 7}, {"origins": "https://a.example"}, {"origins": ["*"]}, {"origins": ["https://a.example/path"]}]
+)
+def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting, match=r"token|origin"):
+        Server(**options)
+
+
+async def test_the_token_is_in_no_error_no_log_no_record_and_no_repr(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with stack(token="s3cret-s3cret") as it:
+        for transports in TRANSPORTS:
+            await it.works(await it.connected(transports=transports))
+        urls = it.server.url, it.link.url
+        it.link.refuse()
+        late = Client(it.link.url, **FAST)
+        with pytest.raises(ConnectTimeout) as error:
+            await late.connect(timeout=0.1)
+        await late.close()
+    assert all(url.endswith("/?token=s3cret-s3cret") for url in urls)
+    assert [record for record in caplog.records if "connection to http" in record.getMessage()]
+    shown_somewhere = [repr(urls), f"{urls!r}", str(error.value), caplog.text, *map(str, it.journal.events), *map(repr, it.journal.events)]
+    assert not [text for text in shown_somewhere if "s3cret" in text]
+    assert [text for text in (repr(urls), str(error.value), caplog.text) if "token=..." in text]
+
+
+def test_what_is_shown_of_an_address() -> None:
+    assert shown("GET http://a/?x=1&token=abc&y=2 and 'http://b/?token=d'") == "GET http://a/?x=1&token=...&y=2 and 'http://b/?token=...'"
+    assert f"{Address('http://a/?token=abc')}" == "http://a/?token=abc"
+    assert shown(CHAT) == CHAT
