@@ -1,6 +1,8 @@
 """Every error of the package. Each message says what was wrong, what was expected and what to do.
 
 RealtimeLabError
+    NoBrowser            nothing is there that could run a tab of a browser
+    PageFailed           the page of such a tab came upon an error of its own
     NotConnected         emit() on a bare client while it is disconnected
     ConnectionRejected   the server answered the handshake with a refusal
     ConnectTimeout       no connection came up in the stated time
@@ -26,6 +28,14 @@ RealtimeLabError
 
 class RealtimeLabError(Exception):
     """Base of all errors that this package raises on purpose."""
+
+
+class NoBrowser(RealtimeLabError):
+    """A tab of a browser is wanted, and nothing is there that could run it."""
+
+
+class PageFailed(RealtimeLabError):
+    """The page of a browser's tab came upon an error of its own."""
 
 
 class NotConnected(RealtimeLabError, ConnectionError):

@@ -3,7 +3,7 @@
 Who writes which kind:
 
     joined, left             the lab, for each participant; `text` is its options; `reason` "wire" marks a client that is seen on its link
-                             only
+                             only, "tab" one in a browser, which tells by itself what it did
     emitted, refused         an application called emit() (`reason` "volatile": now or never); a client refuses while it is disconnected
                              (bare), or when its buffer is full
     buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";

@@ -18,7 +18,7 @@ class Pairing:
         self.messages: list[Message] = []
         self.copies: list[Copy] = []
         self.participants: dict[str, str] = {}
-        """name -> "" or "wire" (seen on its link only), in the order of joining."""
+        """name -> "", "tab" or "wire" (seen on its link only), in the order of joining."""
         self.connections: dict[str, Connection] = {}
         self.receptions: dict[tuple[str, int], Copy] = {}
         """(node, reception number) -> the copy that was received."""

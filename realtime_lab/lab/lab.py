@@ -9,20 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from realtime_lab.errors import AlreadyClosed, FaultPending, InvalidSetting, LabBusy, LabTrouble, NameTaken, NotSettled, UnknownFault
+from realtime_lab.errors import AlreadyClosed, FaultPending, LabBusy, LabTrouble, NotSettled, UnknownFault
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.lanes import LOG
+from realtime_lab.lab.joining import Joining
 from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
-from realtime_lab.lab.participant import LINK, Outgoing, Participant
+from realtime_lab.lab.participant import Outgoing, Participant
 from realtime_lab.lab.publishing import Publishing
 from realtime_lab.lab.recorded import Recorded
 from realtime_lab.lab.replaying import replaying
-from realtime_lab.lab.scheduling import joined_text
 from realtime_lab.lab.settling import come_to_rest, never_came, unsettled
-from realtime_lab.lab.starting import Starting, client_options, log_for
+from realtime_lab.lab.starting import Starting, log_for
+from realtime_lab.lab.tab import Tab, TabSettings
 from realtime_lab.net.event_reader import Stored
-from realtime_lab.net.link import Link
 from realtime_lab.net.log import Log
 from realtime_lab.net.server import Server
 
@@ -47,17 +46,20 @@ class Lab(Recorded):
         super().__init__()
         self.name = name
         self._files: tempfile.TemporaryDirectory[str] | None = None
-        self.links: dict[str, Link] = {}
         self.waiting_for: list[str] = []
         """What settle() waits for at the moment."""
         self.closed = False
-        self._token = secrets.token_urlsafe(16)
+        token = secrets.token_urlsafe(16)
         self._log = log_for(log, lambda: self.folder, dedupe=dedupe)
-        self._server = Server(observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe, token=self._token, **options)
-        self._publishing = Publishing(self._server, self._log, self.journal, stores=bool(log))
         self.thread = thread or LoopThread(f"realtime_lab {name}", self._on_trouble)
         self._shares_thread = thread is not None
         self._outgoing = Outgoing(self.thread)
+        self._joining = Joining(self, self.thread, self._outgoing, token=token, port=lambda: self._server.port, folder=lambda: self.folder)
+        self._server = Server(
+            observer=partial(self.journal.record, SERVER), log=self._log, dedupe=dedupe,
+            token=token, origins=self._joining.tabs.welcomes, **options,
+        )  # fmt: skip
+        self._publishing = Publishing(self._server, self._log, self.journal, stores=bool(log))
         self._under_way = partial(unsettled, self._server, self.participants, self.links, self._journeys)
         self._can_be_repeated(self.thread.loop, self._under_way, {"log": log, "dedupe": dedupe, **options})
         self.server: Any = OnThread(self._server, self.thread, "lab.server", SERVER_NAMES, before=self._outgoing.flush)
@@ -113,7 +115,7 @@ class Lab(Recorded):
         try:
             await participant.connect()
         except BaseException:
-            await self._on_lab(self._leave(name))
+            await self._on_lab(self._joining.leave(name))
             raise
         return participant
 
@@ -122,15 +124,25 @@ class Lab(Recorded):
 
         So its link can be broken before the first packet. Raises NameTaken, InvalidSetting.
         """
-        return await self._on_lab(self._prepare(name, options))
+        return await self._on_lab(self._joining.client(name, options))
 
     async def open_link(self, name: str) -> Any:
         """A link for a client of your own: let it connect to `link.url`. It is seen, and judged, on the wire only.
 
         Raises NameTaken, InvalidSetting.
         """
-        link = await self._on_lab(self._new_link(name, "wire"))
-        return OnThread(link, self.thread, f"the link of {name}", LINK, before=self._outgoing.flush)
+        return self._joining.for_cells(await self._on_lab(self._joining.link(name, "wire")))
+
+    async def open_tab(self, name: str, **settings: Any) -> Tab:
+        """A participant whose client is the official one, in a browser that loads the tab's `address`. `settings`: see TabSettings.
+
+        Raises NameTaken, InvalidSetting.
+        """
+        return await self._on_lab(self._joining.tab(name, TabSettings(**settings)))
+
+    async def open_without_window(self, tab: Tab) -> None:
+        """Open its address in Node.js, or in a browser without a window. Raises NoBrowser."""
+        await self._on_lab(self._joining.tabs.open_without_window(tab))
 
     async def publish(self, event: str, data: Any = None) -> int | None:
         """The server sends an event to everybody. With a log it is stored, and the result is its offset; a bare server forgets it."""
@@ -247,37 +259,6 @@ class Lab(Recorded):
         self._outgoing.flush()
         return await self.thread.run(work)
 
-    async def _new_link(self, name: str, how: str, options: str = "") -> Link:
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidSetting(f'a participant needs a name, not {name!r}. For example: await lab.join("alice").')
-        if name in (SERVER, LOG, *self.links):
-            raise NameTaken(f"{name!r} is taken. Choose another name (taken: {', '.join([SERVER, LOG, *self.links])}).")
-        observer = partial(self.journal.record, name)
-        link = Link("127.0.0.1", self._server.port, token=self._token, name=name, observer=observer, witness=self)
-        self.links[name] = link
-        self.journal.record(name, "joined", reason=how, text=options)
-        await link.start()
-        return link
-
-    async def _prepare(self, name: str, options: dict[str, Any]) -> Participant:
-        link = await self._new_link(name, "", joined_text(options))
-        try:
-            participant = Participant(
-                name, link, client_options(options, lambda: self.folder), journal=self.journal, thread=self.thread, outgoing=self._outgoing
-            )
-        except BaseException:
-            await self._leave(name)
-            raise
-        self.participants[name] = participant
-        self._tell()
-        return participant
-
-    async def _leave(self, name: str) -> None:
-        if participant := self.participants.pop(name, None):
-            await participant.client.close()
-        self.journal.record(name, "left")
-        await self.links.pop(name).stop()
-
     async def _settle(self, timeout: float) -> None:
         await come_to_rest(self._look, timeout)
         self._rests.mark()
@@ -291,8 +272,5 @@ class Lab(Recorded):
     async def _close(self) -> None:
         self.journal.seal()
         self._publishing.every(None)
-        for participant in self.participants.values():
-            await participant.client.close()
-        for link in self.links.values():
-            await link.stop()
+        await self._joining.close()
         await self._server.close()

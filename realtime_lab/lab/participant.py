@@ -9,7 +9,6 @@ from typing import Any
 
 from realtime_lab.history.journal import Event, Journal, Kind
 from realtime_lab.lab.loop_thread import LoopThread
-from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.net.client import Client
 from realtime_lab.net.client_store import Effects
 from realtime_lab.net.delivery import Delivery, Fate
@@ -112,14 +111,16 @@ async def _fate_of(delivery: Delivery) -> Fate:
 class Participant:
     """`alice`: emit(), on(), connected, and her link, with the same words as `realtime_lab.Client` and `realtime_lab.Link`."""
 
-    def __init__(self, name: str, link: Link, options: dict[str, Any], *, journal: Journal, thread: LoopThread, outgoing: Outgoing) -> None:
+    def __init__(
+        self, name: str, link: Link, shown_link: Any, options: dict[str, Any], *, journal: Journal, thread: LoopThread, outgoing: Outgoing
+    ) -> None:
         self.name = name
         self._journal = journal
         self._options = options
         self._handlers: dict[str, Callable[..., Any]] = {}
         self.proxy = link
         """The link itself; it belongs to the lab's thread."""
-        self.link: Any = OnThread(link, thread, f"{name}.link", LINK, before=outgoing.flush)
+        self.link = shown_link
         """The link, to be used from cells: cut(), close(), stall(), resume(), refuse(), accept(), restore(), latency, jitter, bandwidth."""
         self._thread = thread
         self._outgoing = outgoing

@@ -12,9 +12,10 @@ from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.verdict import Verdict, verdict
 from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import Trouble
-from realtime_lab.lab.participant import Participant
+from realtime_lab.lab.member import Member
 from realtime_lab.lab.rests import Rests
 from realtime_lab.lab.scheduling import schedule_of
+from realtime_lab.net.link import Link
 from realtime_lab.rules.faults import Direction
 
 USUAL = {"ping_interval": 1, "ping_timeout": 1}
@@ -35,7 +36,8 @@ class Recorded(ABC):
         """What failed in the background: handlers that raised or blocked. `check()` raises it."""
         self.changed: list[Callable[[], None]] = []
         """Called on any thread whenever there is something new to show."""
-        self.participants: dict[str, Participant] = {}
+        self.links: dict[str, Link] = {}
+        self.participants: dict[str, Member] = {}
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
@@ -84,6 +86,11 @@ class Recorded(ABC):
         """The packets that crossed a participant's link, in order (journal events of kind "wire")."""
         self._flush()
         return [each for each in self.journal if each.kind == "wire" and each.node == name and direction in (None, each.direction)]
+
+    def seat(self, member: Member) -> None:
+        """Somebody takes part from now on."""
+        self.participants[member.name] = member
+        self._tell()
 
     def check(self) -> None:
         """Raise LabTrouble if anything failed in the background."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_lab.errors import AlreadyClosed, BufferFull, FaultPending, NotConnected
 from realtime_lab.history.copies import SERVER
+from realtime_lab.lab.participant import Participant
 from realtime_lab.lab.schedule import Schedule, Step, parse
 from realtime_lab.lab.starting import Starting
 from realtime_lab.lab.verbs import CODE, START
@@ -87,6 +88,7 @@ async def _of_participant(lab: "Lab", step: Step) -> None:
         await lab.prepare(name, **options)
         return
     participant = lab.participants[name]
+    assert isinstance(participant, Participant), "a schedule has clients of ours only"
     match verb:
         case "connect" | "start" | "refresh":
             await getattr(participant, verb)()

@@ -81,11 +81,13 @@ class _Reader:
         self._steps: list[tuple[Event, Step]] = []
         self._halted: set[str] = set()
         self._prepared: set[str] = set()
+        self._foreign: set[str] = set()
+        """Who takes part in another way than our clients."""
         self._erased = False
         for event in events:
             if event.kind == "left":
                 self._never_came(event.node)
-            elif (step := self._step(event)) is not None:
+            elif event.node not in self._foreign and (step := self._step(event)) is not None:
                 self._steps.append((event, step))
         self.steps = self._with_joins(events)
 
@@ -116,8 +118,10 @@ class _Reader:
                 self.notes.append(f"{event.node}'s connection was ended by the server: that is not part of it")
 
     def _joins(self, event: Event) -> Step | None:
-        if event.reason == "wire":
-            self.notes.append(f"{event.node} was a client of its own: it is not part of it")
+        if event.reason:
+            what = {"wire": "a client of its own", "tab": "a tab of a browser"}[event.reason]
+            self.notes.append(f"{event.node} was {what}: it is not part of it")
+            self._foreign.add(event.node)
             return None
         self._prepared.add(event.node)
         return Step("prepare", event.node, (f"x.prepare {event.text}",))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from realtime_lab.errors import NotSettled
 from realtime_lab.history.copies import Connection
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.lab.participant import Participant
+from realtime_lab.lab.member import Member
 from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 
@@ -28,7 +28,7 @@ async def come_to_rest(look: Callable[[], list[str]], timeout: float) -> None:
         await asyncio.sleep(min(max(SOON, waited / 20), LATER) if reasons else SOON)
 
 
-def unsettled(server: Server, participants: dict[str, Participant], links: dict[str, Link], journeys: Journeys) -> list[str]:
+def unsettled(server: Server, participants: dict[str, Member], links: dict[str, Link], journeys: Journeys) -> list[str]:
     """What the lab still waits for, one sentence each; empty when it is settled."""
     reasons = [] if server.idle else ["a handler of the server is still running"]
     for name, link in links.items():
@@ -54,7 +54,7 @@ def never_came(server: Server, links: dict[str, Link]) -> Iterator[str]:
             yield f"{name}.link.{armed} still waits: that packet never came. Send it, or take it back: {name}.link.disarm()."
 
 
-def _client(participant: Participant, server: Server) -> Iterator[str]:
+def _client(participant: Member, server: Server) -> Iterator[str]:
     name, client, link = participant.name, participant.client, participant.proxy
     if not client.idle:
         yield f"{name} waits for an acknowledgement, or a handler of {name} is still running"

@@ -7,7 +7,7 @@ origin (RFC 6454) keeps the pages out. Both are asked before anything is read. T
 
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +19,8 @@ SECRET = re.compile(r"(?<=[?&]token=)[^&\s'\"]+")
 """The part of an address, anywhere in a text, that nobody should see."""
 
 ORIGIN = re.compile(r"https?://[^/\s*]+")
+Origins = Sequence[str] | Callable[[str], bool]
+"""Of pages that may connect besides our own, for example ["https://chat.example"]; or a function that is asked."""
 
 
 def shown(text: str) -> str:
@@ -41,22 +43,23 @@ def address(host: str, port: int, token: str | None) -> Address:
 
 
 class Gate:
-    """`token` None: everybody may come. `origins`: whose pages may connect besides our own, for example ("https://chat.example",)."""
+    """`token` None: everybody may come."""
 
-    def __init__(self, token: str | None, origins: Sequence[str]) -> None:
+    def __init__(self, token: str | None, origins: Origins) -> None:
         if token is not None and (not isinstance(token, str) or not token):
             raise InvalidSetting(f"token={token!r} is not a secret. Give a text, for example secrets.token_urlsafe(), or None.")
-        wrong = [origins] if isinstance(origins, str) else [each for each in origins if not ORIGIN.fullmatch(str(each))]
+        given = [origins] if isinstance(origins, str) else [] if callable(origins) else list(origins)
+        wrong = [each for each in given if isinstance(origins, str) or not ORIGIN.fullmatch(str(each))]
         if wrong:
             raise InvalidSetting(f'origins: {wrong[0]!r} is not an origin. Give a list such as ["https://chat.example"], without a path.')
-        self.token, self._origins = token, tuple(origins)
+        self.token, self._named = token, origins if callable(origins) else given.__contains__
 
     def welcomes(self, origin: str | None, environ: dict[str, Any]) -> bool:
         """May a page of this origin connect? python-engineio asks, for what a browser sends."""
         scheme, host = environ["wsgi.url_scheme"], environ.get("HTTP_HOST", "")
         forwarded = environ.get("HTTP_X_FORWARDED_HOST", host).split(",")[0].strip()
         own = [f"{each.split(',')[0].strip()}://{at}" for each in (scheme, "http") for at in (host, forwarded)]
-        return origin in (*own, *self._origins)
+        return origin in own or (origin is not None and self._named(origin))
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:

@@ -7,7 +7,6 @@ What is published goes into the log, and from there to each connection (rules/cu
 """
 
 import asyncio
-from collections.abc import Sequence
 from socket import socket
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +21,7 @@ from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
 from realtime_lab.net.envelope import SESSION, check_emitted
 from realtime_lab.net.event_log import Log
-from realtime_lab.net.gate import Address, Gate, address
+from realtime_lab.net.gate import Address, Gate, Origins, address
 from realtime_lab.net.guests import Guest
 from realtime_lab.net.handlers import H, Handlers, Register, wants_tx
 from realtime_lab.net.hosting import Host, check_port, heartbeat
@@ -60,7 +59,7 @@ class Server:
         authenticate: Authenticate | None = None,
         rooms: RoomsOf | None = None,
         token: str | None = None,
-        origins: Sequence[str] = (),
+        origins: Origins = (),
         observer: Observer = ignore,
     ) -> None:
         self._gate = Gate(token, origins)

@@ -1,5 +1,6 @@
 """Floor 4: only draws and forwards clicks. Needs the extra "lab" (JupyterLab and ipywidgets)."""
 
+from realtime_lab.widgets.browser_tab import browser_tab
 from realtime_lab.widgets.control_room import ControlRoom, control_room
 from realtime_lab.widgets.fate_matrix import Explorer, explore
 from realtime_lab.widgets.predict import Comparison, Prediction, predict
@@ -8,5 +9,5 @@ from realtime_lab.widgets.quiz import Quiz, misconceptions, questions, quiz
 
 __all__ = [
     "Comparison", "ControlRoom", "Explorer", "Prediction", "ProgressBar", "Quiz",
-    "control_room", "explore", "misconceptions", "predict", "progress_bar", "questions", "quiz",
+    "browser_tab", "control_room", "explore", "misconceptions", "predict", "progress_bar", "questions", "quiz",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from realtime_lab.history.space_time import layout
 from realtime_lab.history.svg import svg
 from realtime_lab.history.verdict import verdict
 from realtime_lab.lab.lab import Lab
-from realtime_lab.lab.participant import Participant
+from realtime_lab.lab.member import Member
 from realtime_lab.net.link import Link
 from realtime_lab.widgets.clicks import Clicks
 from realtime_lab.widgets.marks import BAD, GOOD, LATE, SEND, on_colour, painted
@@ -143,7 +143,7 @@ class ControlRoom:
     def _hears_acks(self, name: str) -> bool:
         return name in self._lab.participants and self._lab.participants[name].has_outbox
 
-    def _keeps(self, participant: Participant) -> str:
+    def _keeps(self, participant: Member) -> str:
         """What it keeps of what it emits, and where it stands in the log."""
         out = outbox_line(self._journeys, participant.name, asks=participant.asks) if participant.has_outbox else ""
         return " · ".join(line for line in (offset_line(participant.client), out) if line)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.net.client import Client
+from realtime_lab.lab.member import MemberClient
 
 MOST = 6
 """Ids that are named; of more only the number is said."""
@@ -27,7 +27,7 @@ def outbox_line(journeys: Journeys, name: str, *, asks: bool) -> str:
     return " · ".join(parts) or "keeps nothing"
 
 
-def offset_line(client: Client) -> str:
+def offset_line(client: MemberClient) -> str:
     """For example "offset 7 (truncated)"; empty for a client without replay, or that was not told yet."""
     if client.offset is None:
         return ""
