@@ -129,5 +129,6 @@ class SideChannel:
             else:
                 client.told(life, report)
         except (InvalidSetting, ValueError) as error:
+            failed(f"{client.name}'s page made no sense", error)
             return web.Response(status=400, text=f"{error}\n")
         return web.Response(status=204)

@@ -88,13 +88,9 @@ export class Tab {
     socket.emit(event, this.#envelope(message), ...(message.asks ? [callback] : []));
     this.#handed = undefined;
     if (message.state === "new") {
-      if (volatile) {
-        this.#drop(message, "volatile, and not connected");
-        this.#settle(message, "rejected", message.reason);
-        message.state = "dropped";
-      } else {
-        this.#keep(message, "not connected");
-      }
+      this.#drop(message, "volatile, and not connected");
+      this.#settle(message, "rejected", message.reason);
+      message.state = "dropped";
     }
     this.#changed();
   }
@@ -143,6 +139,7 @@ export class Tab {
       emit.apply(socket, args);
       if (socket.sendBuffer.length > before[0]) {
         this.#ofPacket.set(socket.sendBuffer.at(-1), this.#current);
+        this.#keep(this.#current, "not connected"); // a volatile one, too, until the first attempt to connect again (measured)
       }
       this.#current = before[1];
       return socket;
