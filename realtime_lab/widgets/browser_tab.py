@@ -26,6 +26,8 @@ try {
   roots.push(`${parent.location.origin}${config.baseUrl}proxy/${port}`);
   if (!["127.0.0.1", "localhost", "[::1]"].includes(parent.location.hostname)) roots.reverse();
 } catch {}
+let theme = "";
+try { theme = parent.document.body.dataset.jpThemeLight === "false" ? "#dark" : "#light" } catch {}
 let found;
 for (const root of roots) {
   const own = root.startsWith(roots.length > 1 ? parent.location.origin + "/" : "-");
@@ -36,7 +38,7 @@ for (const root of roots) {
     break;
   } catch {}
 }
-if (found) location.replace(found + path);
+if (found) location.replace(found + path + theme);
 else document.getElementById("say").textContent = "There is no way from this browser to the port of the kernel. Where JupyterLab runs on " +
   "another machine, it needs the package jupyter-server-proxy. NAME's tab runs there without a window.";
 </script>"""
@@ -59,7 +61,7 @@ class TabFrame:
         page = FINDS.replace("NAME", name).replace("PORT", port).replace("PATH", json.dumps("/" + path))
         frame = widgets.HTML(
             f'<iframe title="{name}\'s browser tab" srcdoc="{html.escape(page)}" '
-            'style="width:100%;height:280px;border:1px solid #8c8c8c;border-radius:4px;background:Canvas"></iframe>'
+            'style="width:100%;height:232px;border:1px solid #8c8c8c;border-radius:4px;background:Canvas"></iframe>'
         )
         bundle: dict[str, Any] = frame._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)}

@@ -89,7 +89,8 @@ for (const [id, action] of Object.entries(actions)) {
 for (const id of ["retries", "ids", "keep"]) {
   find(id).addEventListener("change", ({ target }) => post({ ask: "settings", [id]: target.checked }));
 }
-find("window").href = location.href;
+find("window").href = location.href.split("#")[0];
+document.documentElement.style.colorScheme = location.hash.slice(1); // in a frame of JupyterLab: the theme that is chosen there
 
 const commands = new EventSource(`commands?life=${life}`);
 commands.onmessage = ({ data }) => page.obey(JSON.parse(data));
