@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from realtime_lab.errors import InvalidSetting, NameTaken, NoBrowser, NotConnect
 from realtime_lab.history.journal import Event
 from realtime_lab.lab.side_channel import PAGE
 from realtime_lab.lab.tab import Tab
+from tests.lab.storm import retrying, storm
 from tests.net.harness import until
 from tests.net.javascript import FOLDER, INSTALLED
 
@@ -266,33 +266,12 @@ async def test_everything_that_was_started_is_stopped() -> None:
     assert not carol.client.connected
 
 
-@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize("ids", [False, pytest.param(True, marks=pytest.mark.full)])
 async def test_five_hundred_messages_each_way_over_ten_cuts_lose_nothing(ids: bool) -> None:
-    async with carol_in({"log": True, "dedupe": ids}, retries=math.inf, ack_timeout=1.0, ids=ids) as (lab, carol):
-        await lab.publish(CHAT, 0)
-        await lab.settle()
-        for round_ in range(10):
-            after = f"{CHAT} #{50 * round_ + 25}"
-            carol.link.cut(after=after, direction="upstream" if round_ % 2 else "downstream")
-            for n in range(50):
-                carol.emit("work", 50 * round_ + n)
-                await lab.publish(CHAT, 50 * round_ + n + 1)
-            await until(lambda: carol.proxy.state == "down") if not round_ % 2 else carol.link.disarm()
-            if round_ % 2:
-                carol.link.cut()
-            await until(lambda: not carol.connected)
-            carol.link.restore()
-        await lab.settle(60)
-        verdict = lab.verdict()
-        up, down = verdict.leg("carol", "server"), verdict.leg("server", "carol")
-        assert (len(up.sent), up.lost, up.reordered) == (500, (), ())
-        assert not up.duplicated or not ids
-        assert (len(down.sent), down.lost, down.duplicated, down.reordered) == (501, (), (), ())
-        assert [event.text for event in of(lab, "received")] == [str(n) for n in range(501)]
-        assert len([event for event in lab.journal if event.kind == "fault" and event.event == "cut"]) == 10
-        for direction in ("upstream", "downstream"):
-            counted = {event.packet for event in of(lab, "wire", "dropped") if event.direction == direction and event.packet}
-            assert counted == set(range(1, len(counted) + 1))
+    async with Lab.start(name="tabs", log=True, dedupe=ids) as lab:
+        carol = await lab.open_tab("carol", **retrying(ids=ids))
+        await lab.open_without_window(carol)
+        await storm(lab, carol, ids=ids)
 
 
 @pytest.mark.skipif(not INSTALLED, reason="needs, in tests/js: npm install --no-package-lock --no-audit --no-fund")

@@ -18,7 +18,10 @@ function post(body) {
   }
 }
 
+let over = false;
+
 function ended(sentence) {
+  over = true;
   commands.close();
   find("state").textContent = sentence;
   find("state").dataset.state = "closed";
@@ -31,9 +34,12 @@ const chip = (text, title = "") => Object.assign(document.createElement("li"), {
 const fill = (id, items) => find(id).replaceChildren(...items);
 const label = ({ number, tries }) => `#${page.tab.before + number + 1}` + (tries > 1 ? ` (try ${tries})` : "");
 
+let due = null; // a drawing that is to come
+
 function draw() {
+  due = null;
   const { tab } = page;
-  if (!tab) {
+  if (!tab || over) {
     return;
   }
   const { socket, kept, messages, events, reason } = tab;
@@ -63,7 +69,7 @@ const page = new Life({
   post,
   storage: localStorage,
   transports: ["polling", "websocket"],
-  changed: draw,
+  changed: () => (due ??= requestAnimationFrame(draw)),
   reload: () => location.reload(),
   moved: () => {
     ended("This tab is open elsewhere now.");
