@@ -3,6 +3,8 @@
 When an acknowledgement came moves nothing but what waited for it, so a picture does not depend on how fast acknowledgements are.
 """
 
+from collections.abc import Iterable
+
 from realtime_lab.history.copies import SERVER, Copy, Message
 from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import Journeys
@@ -25,6 +27,10 @@ class AckSteps:
         self._journeys = journeys
         self._gates: dict[int, Spot | None] = {}
 
+    def continue_from(self, before: "AckSteps", unanswered: Iterable[Copy]) -> None:
+        """What had been answered by then comes from the left edge."""
+        self.tails = {id(copy): self._lanes.edge for copy in unanswered if id(copy) in before.tails}
+
     def of(self, message: Message) -> list[Spot]:
         """Where its sender was given acknowledgements of this message."""
         acked = [copy for copy in message.copies if copy.ack is not None and copy.ack.arrived >= 0]
@@ -37,7 +43,8 @@ class AckSteps:
         return self._lanes.tracks[copy.sender].acks[-1:] if copy.message.waits else []
 
     def _answered(self, event: Event) -> None:
-        self._leave(self._journeys.copy_at(event.sid, "upstream", event.index))
+        for copy in self._journeys.copies_at(event.sid, "upstream", event.index):
+            self._leave(copy)
 
     def _leave(self, copy: Copy | None) -> None:
         """An answer to what had timed out is late: it stands behind what the server was given meanwhile."""
@@ -50,26 +57,26 @@ class AckSteps:
         before = [other for other in self._lanes.orders([copy.sender]) if other is not None and other.step >= spot.step]
         self.tails[id(copy)] = Spot(spot, *before) if before else spot
 
-    def _held(self, event: Event) -> Copy | None:
+    def _held(self, event: Event) -> list[Copy]:
         if event.answers < 0 or event.direction != "downstream":
-            return None
-        copy = self._journeys.copy_at(event.sid, "upstream", event.answers)
-        self._leave(copy)
-        if copy is not None and id(copy) in self.tails:
-            self._lanes.tracks[event.node].seen.append(self.tails[id(copy)])
-        return copy
+            return []
+        copies = self._journeys.copies_at(event.sid, "upstream", event.answers)
+        for copy in copies:
+            self._leave(copy)
+            if id(copy) in self.tails:
+                self._lanes.tracks[event.node].seen.append(self.tails[id(copy)])
+        return copies
 
     _dropped = _held
 
     def _wire(self, event: Event) -> None:
-        copy = self._held(event)
-        if copy is not None:
+        for copy in self._held(event):
             self._gates[id(copy)] = self._lanes.tracks[event.node].fault
             if copy.ack is not None and copy.ack.wire >= 0 and (copy.wire_only or (copy.ack.late and copy.ack.arrived < 0)):
                 self._arrive(copy, self._lanes.tracks[copy.sender].unheard)
 
     def _acked(self, event: Event) -> None:
-        copy = self._journeys.copy_at(event.sid, "upstream", event.index)
+        copy = self._journeys.copy_at(event.sid, "upstream", event.index, event.inside)
         self._leave(copy)
         if copy is not None:
             self._arrive(copy, self._lanes.tracks[copy.sender].acks)

@@ -1,27 +1,22 @@
 """Arrows: how each copy and each acknowledgement of a history looks: its style, how far it got, and the sentence about it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from realtime_lab.history.copies import SERVER, Copy
 from realtime_lab.history.hops import TURNED_AWAY
-from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.labels import Labels, full_name
+from realtime_lab.history.labels import full_name
 from realtime_lab.history.lanes import LOG, Spot
 from realtime_lab.history.plan import FATES, Arrow
 from realtime_lab.history.steps import Steps
 
 
-def arrows_of(journeys: Journeys, steps: Steps, rows: dict[str, float], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
+def arrows_of(copies: Iterable[Copy], steps: Steps, rows: dict[str, float], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
     """What was sent, or should have been."""
-    labels = Labels(journeys)
     crowded: Counter[tuple[int, str, str]] = Counter()
-    delivered: set[tuple[int, str]] = set()
-    for copy in steps.log.shown:
+    for copy in copies:
         lane = LOG if copy.from_log else copy.sender
-        style = _style(copy, again=(copy.message.seq, copy.receiver) in delivered)
-        if copy.delivered:
-            delivered.add((copy.message.seq, copy.receiver))
+        style = _style(copy)
         start, reach = at(steps.tails[id(copy)]), _reach(copy, abs(rows[lane] - rows[copy.receiver]))
         if copy.fate == "arrived":
             end: float = at(steps.heads[id(copy)])
@@ -30,28 +25,32 @@ def arrows_of(journeys: Journeys, steps: Steps, rows: dict[str, float], at: Call
             crowded[start, lane, copy.receiver] += reach > 0
         reason = TURNED_AWAY.get(copy.turned_away, copy.turned_away) if style == "repeat" else copy.reason
         sentence = f"{full_name(copy)}: {_fate(style, reason)}"
-        yield Arrow(lane, copy.receiver, style, labels.on_arrow(copy), start, end, reach, reason, sentence)
+        yield Arrow(lane, copy.receiver, style, steps.labels.on_arrow(copy), start, end, reach, reason, sentence, copy.message.source.seq)
 
 
-def _style(copy: Copy, *, again: bool) -> str:
-    """`again`: a handler was given it before."""
+def _style(copy: Copy) -> str:
     if copy.fate != "arrived":
         return "held" if copy.fate == "in flight" and copy.held >= 0 > copy.wire else str(copy.fate)
     if copy.tombstone:
         return "skip"
     if copy.turned_away:
         return "repeat"
-    if again and copy.delivered and (copy.sender != SERVER or copy.message.offset >= 0):
+    if copy.delivered and _given_before(copy) and (copy.sender != SERVER or copy.message.offset >= 0):
         return "twice"
     if copy.replayed:
         return "replayed"
     return "again" if copy.attempt > 1 else "arrived"
 
 
-def acks_of(journeys: Journeys, steps: Steps, rows: dict[str, float], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
+def _given_before(copy: Copy) -> bool:
+    """Was a handler of this receiver given an earlier copy?"""
+    copies = copy.message.copies
+    return any(other.delivered and other.receiver == copy.receiver for other in copies[: copies.index(copy)])
+
+
+def acks_of(copies: Iterable[Copy], steps: Steps, rows: dict[str, float], at: Callable[[Spot | None], int]) -> Iterator[Arrow]:
     """The way back. What is still on it shows only where the link holds it."""
-    labels = Labels(journeys)
-    for copy in journeys.copies:
+    for copy in copies:
         tail, ack = steps.acks.tails.get(id(copy)), copy.ack
         if tail is None or ack is None or (ack.fate == "in flight" and ack.held < 0):
             continue
@@ -59,9 +58,10 @@ def acks_of(journeys: Journeys, steps: Steps, rows: dict[str, float], at: Callab
         head = steps.acks.heads.get(id(copy)) if style == "ack" else None
         start, far = at(tail), abs(rows[copy.sender] - rows[SERVER])
         reach = 1.0 if head else (far - 0.5) / far
-        label = f"ack {labels.on_arrow(copy)}"
+        label = f"ack {steps.labels.on_arrow(copy)}"
         sentence = f"acknowledgement of {full_name(copy)}: {_fate(style, ack.reason)}"
-        yield Arrow(SERVER, copy.sender, style, label, start, at(head) if head else start + reach, reach, ack.reason, sentence)
+        end = at(head) if head else start + reach
+        yield Arrow(SERVER, copy.sender, style, label, start, end, reach, ack.reason, sentence, copy.message.source.seq)
 
 
 def _reach(copy: Copy, rows: float) -> float:

@@ -92,7 +92,7 @@ class Message:
         return self.settled == "unknown" and (self.timed_out or self.given_up or self.unanswered)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Connection:
     """One Socket.IO connection, as each side sees it."""
 
@@ -107,6 +107,8 @@ class Connection:
     why: str = ""
     """What broke it, in words: the fault on its link, else the reason that the first side to notice gave."""
     stalled: bool = False
+    begins: int = -1
+    """Its client was told that everything up to this offset is behind it."""
 
     @property
     def live(self) -> bool:

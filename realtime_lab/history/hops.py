@@ -5,13 +5,15 @@ none is under way, and neither its client nor the log keeps it any more for this
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from realtime_lab.history.copies import SERVER, Copy, Message
-from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.stored import Loss, Standing
+from realtime_lab.history.stored import Loss, Stored
 
 Stage = Literal["arrived", "in flight", "lost"]
+Ends = tuple[str, str]
+"""(sender, receiver)."""
 
 TURNED_AWAY = {
     "duplicate": "the server took it for a duplicate",
@@ -24,105 +26,82 @@ TURNED_AWAY = {
 """Why what came is not given to a handler -> in words."""
 
 
-class Hop:
-    """One way from a sender to a receiver, with everything that was meant for it."""
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One message on one hop, as far as it is known by now."""
 
-    def __init__(self, sender: str, receiver: str, standing: Standing | None = None) -> None:
-        """`standing`: the receiver's, to the log of the server that sends."""
-        self.sender, self.receiver, self._standing = sender, receiver, standing
-        self.copies: list[Copy] = []
-        self._of: dict[int, tuple[Message, list[Copy]]] = {}
-
-    def add(self, message: Message) -> None:
-        """The message was meant for this hop, whether or not it was ever sent."""
-        self._of.setdefault(message.seq, (message, []))
-
-    def add_copy(self, copy: Copy) -> None:
-        """A copy was sent, or refused."""
-        self.add(copy.message)
-        self.copies.append(copy)
-        self._of[copy.message.seq][1].append(copy)
+    message: Message
+    ends: Ends
+    since: tuple[int, int]
+    """When it was meant for this receiver (journal position), and which of those for whom it was meant then this is."""
+    copies: tuple[Copy, ...]
+    given: tuple[Copy, ...]
+    """The copies that handlers were given, for good."""
+    stage: Stage
+    reason: str = ""
+    """Why it is lost."""
+    loss: Loss | None = None
+    """When and why it was lost, if it was, although it is in the log."""
 
     @property
-    def messages(self) -> list[Message]:
-        """Each once, in the order in which they were handed in."""
-        return [self._of[seq][0] for seq in sorted(self._of)]
-
-    @property
-    def given(self) -> list[Copy]:
-        """The copies that handlers were given, for good."""
-        return [copy for message, _ in self._of.values() for copy in self.given_of(message)]
-
-    def refused(self, message: Message) -> bool:
+    def refused(self) -> bool:
         """Did emit() refuse it, so that nothing was promised?"""
-        return any(copy.refused for copy in self._of[message.seq][1])
+        return any(copy.refused for copy in self.copies)
 
-    def moving(self, message: Message) -> bool:
+    @property
+    def moving(self) -> bool:
         """Can a copy of it still arrive?"""
-        under_way = any(copy.fate == "in flight" for copy in self._of[message.seq][1])
-        return under_way or self.stage(message)[0] == "in flight"
-
-    def stage(self, message: Message) -> tuple[Stage, str]:
-        """How far the message got, and if it is lost, why."""
-        _, copies = self._of[message.seq]
-        if self.given_of(message):
-            return "arrived", ""
-        if message.kept or any(copy.fate == "in flight" for copy in copies):
-            return "in flight", ""
-        if not message.logged or self._standing is None:
-            return "lost", self._why_lost(message)
-        loss = self._standing.loss(message)
-        return ("lost", loss.reason or self._why_lost(message)) if loss else ("in flight", "")
-
-    def loss(self, message: Message) -> Loss | None:
-        """When and why a stored message was lost, if it was."""
-        stage, reason = self.stage(message)
-        loss = self._standing.loss(message) if stage == "lost" and message.logged and self._standing else None
-        return loss and Loss(loss.seq, reason)
-
-    def given_of(self, message: Message) -> list[Copy]:
-        """The copies of this message that handlers were given, for good.
-
-        A handler that refused a message for good was given it, although nothing remains of that.
-        """
-        _, copies = self._of[message.seq]
-        given = [copy for copy in copies if copy.delivered]
-        return given or [copy for copy in copies if copy.failed >= 0 and message.settled == "rejected"][-1:]
-
-    def _why_lost(self, message: Message) -> str:
-        """What happened last is the reason."""
-        _, copies = self._of[message.seq]
-        if message.gone:
-            return message.gone
-        if message.given_up:
-            return f"given up after {len(copies)} {'try' if len(copies) == 1 else 'tries'}"
-        if not copies and self.sender != SERVER:
-            return "its client never sent it"
-        if not copies:
-            return message.meant_for.get(self.receiver) or f"{self.receiver} was not connected"
-        return copies[-1].undone or TURNED_AWAY.get(copies[-1].turned_away, copies[-1].turned_away) or copies[-1].reason
+        return self.stage == "in flight" or any(copy.fate == "in flight" for copy in self.copies)
 
 
-def hops_of(journeys: Journeys) -> dict[tuple[str, str], Hop]:
-    """(sender, receiver) -> the hop, in the order in which they were first needed."""
-    hops: dict[tuple[str, str], Hop] = {}
-    for _, ends, thing in sorted(_meant(journeys), key=lambda meant: meant[0]):
-        if ends not in hops:
-            hops[ends] = Hop(*ends, journeys.log.standing(ends[1]) if ends[0] == SERVER else None)
-        if isinstance(thing, Copy):
-            hops[ends].add_copy(thing)
-        else:
-            hops[ends].add(thing)
-    return hops
+def passages_of(message: Message, log: Stored) -> dict[Ends, Passage]:
+    """Where this message was meant to go, whether or not it was ever sent, and how far it got."""
+    copies: dict[Ends, list[Copy]] = {}
+    since: dict[Ends, tuple[int, int]] = {}
+    for place, (seq, ends, copy) in enumerate(_meant(message)):
+        copies.setdefault(ends, []).extend([copy] if copy else [])
+        since[ends] = min(since.get(ends, (seq, place)), (seq, place))
+    return {ends: _passage(message, ends, since[ends], tuple(copies[ends]), log) for ends in copies}
 
 
-def _meant(journeys: Journeys) -> Iterator[tuple[int, tuple[str, str], Copy | Message]]:
-    """When what was meant for whom: each copy, and each message besides that may have none."""
-    for copy in journeys.copies:
+def _meant(message: Message) -> Iterator[tuple[int, Ends, Copy | None]]:
+    for copy in message.copies:
         if not copy.tombstone:
             yield copy.seq, (copy.sender, copy.receiver), copy
-    for message in journeys.messages:
-        if not message.tries and (message.was_kept or message.gone):
-            yield message.seq, (message.origin, SERVER), message
-        for name in message.meant_for:
-            yield message.seq, (SERVER, name), message
+    if not message.tries and (message.was_kept or message.gone):
+        yield message.seq, (message.origin, SERVER), None
+    for name in message.meant_for:
+        yield message.seq, (SERVER, name), None
+
+
+def _passage(message: Message, ends: Ends, since: tuple[int, int], copies: tuple[Copy, ...], log: Stored) -> Passage:
+    if given := _given(message, copies):
+        return Passage(message, ends, since, copies, given, "arrived")
+    if message.kept or any(copy.fate == "in flight" for copy in copies):
+        return Passage(message, ends, since, copies, (), "in flight")
+    if not message.logged or ends[0] != SERVER:
+        return Passage(message, ends, since, copies, (), "lost", _why_lost(message, ends, copies))
+    loss = log.standing(ends[1]).loss(message)
+    if loss is None:
+        return Passage(message, ends, since, copies, (), "in flight")
+    reason = loss.reason or _why_lost(message, ends, copies)
+    return Passage(message, ends, since, copies, (), "lost", reason, Loss(loss.seq, reason))
+
+
+def _given(message: Message, copies: tuple[Copy, ...]) -> tuple[Copy, ...]:
+    """A handler that refused a message for good was given it, although nothing remains of that."""
+    given = tuple(copy for copy in copies if copy.delivered)
+    return given or tuple(copy for copy in copies if copy.failed >= 0 and message.settled == "rejected")[-1:]
+
+
+def _why_lost(message: Message, ends: Ends, copies: tuple[Copy, ...]) -> str:
+    """What happened last is the reason."""
+    if message.gone:
+        return message.gone
+    if message.given_up:
+        return f"given up after {len(copies)} {'try' if len(copies) == 1 else 'tries'}"
+    if not copies and ends[0] != SERVER:
+        return "its client never sent it"
+    if not copies:
+        return message.meant_for.get(ends[1]) or f"{ends[1]} was not connected"
+    return copies[-1].undone or TURNED_AWAY.get(copies[-1].turned_away, copies[-1].turned_away) or copies[-1].reason

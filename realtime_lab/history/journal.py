@@ -7,7 +7,7 @@ Who writes which kind:
     emitted, refused         an application called emit() (`reason` "volatile": now or never); a client refuses while it is disconnected
                              (bare), or when its buffer is full
     buffered                 a client keeps an emitted message until it is settled; `reason` "not connected" or "waits for its turn";
-                             `id` is the number it travels under, if it has one
+                             `id` is the number it travels under, if it has one; `text` "its timeout is running": it will be thrown away
     sent                     a client handed an emitted message to its connection `sid`, for the `attempt`-th time; `reason` "given up":
                              only its tombstone (the server's `emitted` lists all `sids`); or a cursor of the server handed a stored event
                              (`event`, `offset`) to `sid`
@@ -92,6 +92,8 @@ class Event:
     """The place of a stored event in the server's log, or of a session; on `emitted`: the "id" of data like {"id": 7, "data": ...}."""
     index: int = -1
     """The how-many-th event of that connection and direction, from 0 (-1: not an event)."""
+    inside: int = -1
+    """sent, received, discarded: the place of a stored event within a batch, from 0 (-1: it is an event of its own)."""
     answers: int = -1
     """On the wire: the `index` of the event of the other direction that this ACK acknowledges."""
     packet: int = 0

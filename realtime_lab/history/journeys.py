@@ -4,7 +4,7 @@ Copies are paired by position (pairing.py). A copy that was handed over and neve
 What is sent again is paired in the same way: the n-th time is another copy of the same message.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from realtime_lab.history.copies import SERVER, Ack, Copy, Message
 from realtime_lab.history.journal import GIVEN_UP, Event
@@ -39,9 +39,13 @@ class Journeys(Pairing):
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""
         self.seen = event.seq + 1
+        self.concerned.clear()
+        self.shaken.clear()
         for reader in (self, self.log):
             if handler := getattr(reader, f"_{event.kind}", None):
                 handler(event)
+        for connection in self.shaken:
+            self.log.identify(connection)
 
     # -- what each kind means -------------------------------------------------------------------------------------------------------
 
@@ -53,7 +57,8 @@ class Journeys(Pairing):
         self.participants.pop(event.node, None)
 
     def _connected(self, event: Event) -> None:
-        connection = self.connection(event.sid)
+        connection = self.live[event.sid] = self.connection(event.sid)
+        self.shaken.append(connection)
         if event.node == SERVER:
             connection.server_up, connection.accepted = True, event.seq
         else:
@@ -63,6 +68,7 @@ class Journeys(Pairing):
 
     def _disconnected(self, event: Event) -> None:
         connection = self.connection(event.sid)
+        self.shaken.append(connection)
         if event.node == SERVER:
             connection.server_up, connection.server_over = False, True
         else:
@@ -71,17 +77,20 @@ class Journeys(Pairing):
         connection.why = connection.why or broken
         if self.participants.get(connection.client) == "wire":  # nobody reports the foreign client's side
             connection.client_over = connection.server_over = True
+        if not connection.live:
+            self.live.pop(event.sid, None)
 
     def _fault(self, event: Event) -> None:
         words = {"cut": "the link was cut", "close": "the link was closed"}.get(event.event)
         if event.node == SERVER and event.event == "crash":
-            for connection in self.connections.values():
-                if connection.live:
-                    connection.why = connection.why or "the server crashed"
+            self.shaken += self.live.values()
+            for connection in self.live.values():
+                connection.why = connection.why or "the server crashed"
         if words:
             self.broken[event.node] = words  # why its messages are lost until it is back, whether the server has noticed or not
-        for connection in self.connections.values():
-            if connection.client == event.node and connection.live:
+        for connection in self.live.values():
+            if connection.client == event.node:
+                self.shaken.append(connection)
                 connection.why = connection.why or words or ""
                 connection.stalled = event.event == "stall" or (connection.stalled and event.event not in ("resume", "restore"))
 
@@ -109,13 +118,16 @@ class Journeys(Pairing):
     def _sent(self, event: Event) -> None:
         if event.node == SERVER:
             return  # from the log
-        copy = self.hand_over(self._emissions[event.node, event.message], self.connection(event.sid), "upstream", event.seq)
+        copy = self.hand_over(
+            self._emissions[event.node, event.message], self.connection(event.sid), "upstream", event.seq, inside=event.inside
+        )
         copy.attempt, copy.tombstone = event.attempt, event.reason == GIVEN_UP
 
     # -- what a client keeps, and what becomes of it ----------------------------------------------------------------------------------
 
     def _subject(self, event: Event) -> Message:
         message = self.subjects[event.seq] = self._emissions[event.node, event.message]
+        self.concerned.append(message)
         return message
 
     def _buffered(self, event: Event) -> None:
@@ -133,6 +145,7 @@ class Journeys(Pairing):
         if event.reason != GIVEN_UP:
             message.kept = message.was_kept = message.waits = True
         self._emissions[event.node, event.message] = self.subjects[event.seq] = message
+        self.concerned.append(message)
 
     def _forgotten(self, event: Event) -> None:
         message = self._subject(event)
@@ -143,7 +156,7 @@ class Journeys(Pairing):
 
     def _timed_out(self, event: Event) -> None:
         self._subject(event).timed_out = True
-        copy = self.copy_at(event.sid, "upstream", event.index)
+        copy = self.copy_at(event.sid, "upstream", event.index, event.inside)
         if copy is not None:
             copy.timed_out = event.seq
             copy.wait_no_more()
@@ -154,54 +167,55 @@ class Journeys(Pairing):
         else:
             self._forgotten(event)
 
-    def _ack(self, sid: str, index: int) -> Ack | None:
-        """The acknowledgement of the event at this place, if that is known."""
-        copy = self.copy_at(sid, "upstream", index)
-        if copy is None or copy.connection is None:
-            return None
-        copy.ack = copy.ack or Ack(copy.connection, copy.wire_only)
-        copy.ack.late = copy.ack.late or copy.timed_out >= 0 or copy.message.settled != ""
-        return copy.ack
+    def _acks(self, copies: Iterable[Copy | None]) -> list[Ack]:
+        """The acknowledgements of these, where they are known."""
+        acks: list[Ack] = []
+        for copy in copies:
+            if copy is not None and copy.connection is not None:
+                ack = copy.ack = copy.ack or Ack(copy.connection, copy.wire_only)
+                ack.late = ack.late or copy.timed_out >= 0 or copy.message.settled != ""
+                acks.append(ack)
+        return acks
 
     def _answered(self, event: Event) -> None:
-        if ack := self._ack(event.sid, event.index):
+        for ack in self._acks(self.copies_at(event.sid, "upstream", event.index)):
             ack.answered = event.seq
 
     def _acked(self, event: Event) -> None:
-        if ack := self._ack(event.sid, event.index):
+        for ack in self._acks([self.copy_at(event.sid, "upstream", event.index, event.inside)]):
             ack.arrived, ack.result = event.seq, event.reason
 
     # -- on a link ----------------------------------------------------------------------------------------------------------------------
 
-    def _on_the_wire(self, event: Event) -> Copy | Ack | None:
+    def _on_the_wire(self, event: Event) -> Sequence[Copy | Ack]:
         if event.type == "CONNECT" and event.direction == "downstream":
             self.is_of(self.connection(event.sid), event.node)
         if event.direction == "downstream" and event.answers >= 0:
-            return self._ack(event.sid, event.answers)
+            return self._acks(self.copies_at(event.sid, "upstream", event.answers))
         if event.index < 0 or not event.direction:
-            return None
-        copy = self.copy_at(event.sid, event.direction, event.index)
-        if copy is None and event.direction == "upstream":  # a foreign client: its link is the first to see the message
-            copy = self.hand_over(self.unrecorded(event), self.connection(event.sid), event.direction, event.seq, event.index)
-            copy.wire_only = True
-        return copy
+            return ()
+        copies = self.copies_at(event.sid, event.direction, event.index)
+        if not copies and event.direction == "upstream":  # a foreign client: its link is the first to see the message
+            copies = [self.hand_over(self.unrecorded(event), self.connection(event.sid), event.direction, event.seq, event.index)]
+            copies[0].wire_only = True
+        return copies
 
     def _wire(self, event: Event) -> None:
-        crossing = self._on_the_wire(event)
-        if crossing is not None:
+        for crossing in self._on_the_wire(event):
             crossing.wire = event.seq
             if isinstance(crossing, Copy) and crossing.wire_only and crossing.direction == "downstream":
                 self.take(event.sid, crossing.direction)
+                self.concerned.append(crossing.message)
 
     def _held(self, event: Event) -> None:
-        crossing = self._on_the_wire(event)
-        if crossing is not None:
+        for crossing in self._on_the_wire(event):
             crossing.held = event.seq
 
     def _dropped(self, event: Event) -> None:
-        crossing = self._on_the_wire(event)
-        if crossing is not None and crossing.wire < 0:
-            crossing.dropped, crossing.why = event.seq, event.reason
+        for crossing in self._on_the_wire(event):
+            if crossing.wire < 0:
+                crossing.dropped, crossing.why = event.seq, event.reason
+                self.concerned += [crossing.message] if isinstance(crossing, Copy) else []
 
     # -- at the receiver ----------------------------------------------------------------------------------------------------------------
 
@@ -219,6 +233,7 @@ class Journeys(Pairing):
         """What this is about; its handler does not run any more."""
         copy = self.heard[event.seq] = self.receptions[event.node, event.message]
         self.running.discard((event.node, event.message))
+        self.concerned.append(copy.message)
         return copy
 
     def _committed(self, event: Event) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from realtime_lab.history.ack_steps import AckSteps
-from realtime_lab.history.copies import SERVER
+from realtime_lab.history.copies import SERVER, Message
 from realtime_lab.history.journal import GIVEN_UP, Event
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.labels import Labels
@@ -28,7 +28,7 @@ class KeptSteps:
 
     def _timed_out(self, event: Event) -> None:
         spot = self._note(event, "timeout", "timeout", f"timeout: {event.reason}")
-        copy = self._journeys.copy_at(event.sid, "upstream", event.index)
+        copy = self._journeys.copy_at(event.sid, "upstream", event.index, event.inside)
         self._acks.timeouts[id(copy)] = spot
 
     def _settled(self, event: Event) -> None:
@@ -59,9 +59,12 @@ class KeptSteps:
             return self._labels.at_node(self._journeys.heard[event.seq])
         return self._labels.at_home(self._journeys.subjects[event.seq])
 
+    def _message(self, event: Event) -> Message:
+        return self._journeys.heard[event.seq].message if event.node == SERVER else self._journeys.subjects[event.seq]
+
     def _note(self, event: Event, style: str, word: str, sentence: str, *causes: Spot) -> Spot:
-        spot, label = self._lanes.next(event.node, *causes), self._label(event)
-        self._lanes.notes.append(Note(spot, event.node, style, word, sentence, label=label))
+        spot, label, about = self._lanes.next(event.node, *causes), self._label(event), (self._message(event).source.seq,)
+        self._lanes.notes.append(Note(spot, event.node, style, word, sentence, label=label, messages=about))
         return spot
 
     def _row(self, event: Event, style: str, word: str, sentence: str) -> None:
@@ -69,7 +72,8 @@ class KeptSteps:
         latest = self._lanes.tracks[event.node].latest
         for place, note in enumerate(self._lanes.notes):
             if note.spot is latest and (note.style, note.sentence) == (style, sentence):
-                self._lanes.notes[place] = replace(note, label=f"{note.label} {self._label(event)}")
+                about = (*note.messages, self._message(event).source.seq)
+                self._lanes.notes[place] = replace(note, label=f"{note.label} {self._label(event)}", messages=about)
                 return
         spot = self._note(event, style, word, sentence)
         if event.node != SERVER:

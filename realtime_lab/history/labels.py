@@ -1,23 +1,45 @@
 """Labels: what a message is called where there is little room. #4, with more words only where that would mean two messages."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from realtime_lab.history.copies import Copy, Message
-from realtime_lab.history.journeys import Journeys
+
+
+class Names:
+    """Whose messages, and of which events, there are in a history."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._origins: set[str] = set()
+        self._events: Counter[str] = Counter()
+
+    def add(self, source: Message) -> None:
+        """An application handed this in."""
+        if source.seq not in self._known:
+            self._known.add(source.seq)
+            self._origins.add(source.origin)
+            self._events[source.event] += 1
+
+    @property
+    def many(self) -> bool:
+        """Are there several authors?"""
+        return len(self._origins) > 1
+
+    @property
+    def usual(self) -> str:
+        """The event of most of them."""
+        return min(self._events, key=lambda event: (-self._events[event], event), default="")
 
 
 class Labels:
-    """Short names for the messages of one history."""
+    """Short names for the messages of one picture."""
 
-    def __init__(self, journeys: Journeys) -> None:
-        known = [message.source for message in journeys.messages if message.tries or message.was_kept or message.gone or message.logged]
-        sources = {source.seq: source for source in known}.values()
-        self._many = len({source.origin for source in sources}) > 1
-        counts = Counter(source.event for source in sources)
-        self._usual = min(counts, key=lambda event: (-counts[event], event), default="")
+    def __init__(self, names: Names, copies: Iterable[Copy]) -> None:
+        self._many, self._usual = names.many, names.usual
         self._authors: dict[tuple[str, str, int], set[str]] = defaultdict(set)
         """(node, event, n) -> who wrote the #n of this event that this node received."""
-        for copy in journeys.copies:
+        for copy in copies:
             source = copy.message.source
             if copy.received >= 0:
                 self._authors[copy.receiver, source.event, source.number].add(source.origin)

@@ -60,6 +60,8 @@ class Note:
     on_link: bool = False
     label: str = ""
     """The messages that it is about, if its word is said of messages."""
+    messages: tuple[int, ...] = ()
+    """Where in the journal they were first handed in, also if its word names none."""
 
 
 @dataclass
@@ -79,6 +81,8 @@ class Track:
     """The latest disconnection."""
     online: list[tuple[Spot | None, Spot | None]] = field(default_factory=list)
     """While connected, from and to. The server's: while it runs; empty as long as it has not crashed."""
+    before: int = 0
+    """How often it had been connected before that."""
     acks: list[Spot] = field(default_factory=list)
     """Where this client was given acknowledgements since it connected: they let go what waited for them."""
     unheard: list[Spot] = field(default_factory=list)
@@ -87,15 +91,29 @@ class Track:
     trying: bool = False
 
     @property
+    def connections(self) -> int:
+        """How often it has been connected."""
+        return self.before + len(self.online)
+
+    @property
     def up(self) -> bool:
         """Is it connected?"""
         return bool(self.online) and self.online[-1][1] is None
+
+    def continued(self, edge: Spot) -> "Track":
+        """As it is when another picture goes on from here, at its left edge."""
+        barred: list[tuple[str, Spot, Spot | None]] = [(style, edge, None) for style, _, end in self.barriers if end is None]
+        online: list[tuple[Spot | None, Spot | None]] = [(edge, None)] if self.up else []
+        return Track(before=self.connections - self.up, online=online, barriers=barred, trying=self.trying)
 
 
 class Lanes:
     """What every lane and link has seen so far. A new spot on a lane stands behind the latest one there."""
 
     def __init__(self) -> None:
+        self.edge = Spot()
+        """Where everything comes from that began before."""
+        self.edge.step = -1
         self.tracks: dict[str, Track] = defaultdict(Track)
         self.notes: list[Note] = []
         self.tails: dict[int, Spot] = {}

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from realtime_lab.history.copies import Copy, Message
-
 GUARANTEES = ("ordered", "at most once", "at least once", "exactly once")
 
 
@@ -79,80 +77,13 @@ class Leg:
         return f"{self.name}{''.join(notes)}: {', '.join(parts)}"
 
 
-def leg_of(
-    sender: str,
-    receiver: str,
-    *,
-    sent: list[Message],
-    came: list[Copy],
-    lost: list[tuple[Message, str]],
-    in_flight: list[Message],
-    refused: Sequence[Message] = (),
-    acked_unhandled: Sequence[Message] = (),
-    unknown: Sequence[Message] = (),
-    wire_only: bool = False,
-    end_to_end: bool = False,
-) -> Leg:
-    """The leg in labels. `came` is what handlers were given, for good, in any order."""
-    came = sorted(came, key=lambda copy: copy.arrived)
-    done = sorted((copy for copy in came if copy.handled >= 0), key=lambda copy: copy.handled)
-    label = _labels([*sent, *refused])
-    received = [copy.message.source if end_to_end else copy.message for copy in came]
-    return Leg(
-        sender,
-        receiver,
-        sent=tuple(label(message) for message in sent),
-        received=tuple(label(message) for message in received),
-        lost=tuple((label(message), reason) for message, reason in lost),
-        duplicated=once(label(message) for message in _repeats(received)),
-        reordered=once(label(message) for message in _late(received)),
-        in_flight=tuple(label(message) for message in in_flight),
-        refused=tuple(label(message) for message in refused),
-        finished=tuple(label(copy.message) for copy in done),
-        begun=tuple(label(copy.message) for copy in came if copy.handled >= 0),
-        end_to_end=end_to_end,
-        wire_only=wire_only,
-        acked_unhandled=tuple(label(message) for message in acked_unhandled),
-        unknown=tuple(label(message) for message in unknown),
-    )
-
-
-class _labels:
-    """Ids for one leg: "#4", and with the event's name or the author's where "#4" alone would mean two messages."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        sources = {message.source.seq: message.source for message in messages}.values()
-        self._events = len({source.event for source in sources}) > 1
-        self._origins = len({source.origin for source in sources}) > 1
-
-    def __call__(self, message: Message) -> str:
-        source = message.source
-        words = [source.origin] * self._origins + [source.event] * self._events + [source.label]
-        return " ".join(words)
-
-
-def _late(received: Sequence[Message]) -> list[Message]:
-    """First receptions that came after a message which the same author sent later, or which has a higher offset."""
-    latest: dict[tuple[str, bool], tuple[int, int]] = {}
-    late = []
-    for message in {message.seq: message for message in received}.values():
-        line = message.origin, message.offset >= 0
-        if message.place < latest.get(line, message.place):
-            late.append(message)
-        latest[line] = max(message.place, latest.get(line, message.place))
-    return late
-
-
-def _repeats(received: Sequence[Message]) -> list[Message]:
-    seen: set[int] = set()
-    return [message for message in received if message.seq in seen or seen.add(message.seq)]  # type: ignore[func-returns-value]
-
-
 def once(labels: Iterable[str]) -> tuple[str, ...]:
     """Each label once, in the order of its first time."""
     return tuple(dict.fromkeys(labels))
 
 
-def ids(labels: Iterable[str]) -> str:
-    """Labels side by side."""
-    return " ".join(labels)
+def ids(labels: Sequence[str], most: int | None = None) -> str:
+    """Labels side by side; of more than `most` the first ones, and how many there are."""
+    if most is None or len(labels) <= most:
+        return " ".join(labels)
+    return f"{' '.join(labels[:most])} … ({len(labels)})"

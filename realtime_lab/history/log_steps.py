@@ -10,21 +10,27 @@ where it became so: where it was stored, where the client was told, where the lo
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
+from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.copies import SERVER, Copy, Message
-from realtime_lab.history.hops import hops_of
+from realtime_lab.history.hops import Passage
 from realtime_lab.history.journal import Event, Kind
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.labels import Labels
-from realtime_lab.history.lanes import LOG, ORDERED, Lanes, Note, Spot, set_off_by_a_packet
+from realtime_lab.history.lanes import LOG, ORDERED, Note, Spot, set_off_by_a_packet
+
+if TYPE_CHECKING:
+    from realtime_lab.history.steps import Steps
 
 
 class LogSteps:
     """Reads the history along with `Steps`."""
 
-    def __init__(self, lanes: Lanes, journeys: Journeys, labels: Labels, events: Sequence[Event]) -> None:
-        self._lanes, self._journeys, self._labels = lanes, journeys, labels
+    def __init__(self, lanes: "Steps", chapter: Chapter, labels: Labels) -> None:
+        self._lanes, self._journeys, self._labels = lanes, chapter.journeys, labels
+        self._begin = chapter.begin
         self.shown: list[Copy] = []
         """The copies that have a place in the picture, also of what was never sent because it was lost before."""
         self._boxes: dict[int, Spot] = {}
@@ -45,25 +51,33 @@ class LogSteps:
         """client -> at what it halted last."""
         self._again: dict[int, Spot | None] = {}
         """id(copy) -> where its handler failed after its client had tried it again; None: not yet."""
-        self._show(events)
+        self._accepted: set[str] = set()
+        """The connections of which the acceptance is part of this picture."""
+        self._show(chapter)
 
-    def _show(self, events: Sequence[Event]) -> None:
-        journeys = self._journeys
+    def continue_from(self, before: "LogSteps") -> None:
+        """Who had halted can go on, and what failed may fail again."""
+        self._halts, self._again = dict(before._halts), dict.fromkeys(before._again)
+
+    def _show(self, chapter: Chapter) -> None:
+        journeys, copies = self._journeys, chapter.copies
         follows = {name for name in journeys.joined if journeys.log.standing(name).follows}
-        broke = {id(copy) for copy in _set_off(journeys, events)}
-        hidden = {id(copy) for copy in journeys.copies if copy.from_log and copy.fate == "lost" and copy.receiver in follows} - broke
-        self.shown = [copy for copy in journeys.copies if id(copy) not in hidden]
+        broke = {id(copy) for copy in _set_off(journeys, chapter.events)}
+        hidden = {id(copy) for copy in copies if copy.from_log and copy.fate == "lost" and copy.receiver in follows} - broke
+        self.shown = [copy for copy in copies if id(copy) not in hidden]
         self._sends = {copy.seq: copy for copy in self.shown if copy.from_log}
         for copy in self._sends.values():
             if copy.replayed and copy.connection:
                 self._replays[copy.connection.sid].append(copy)
-        for message in journeys.log.messages.values():
+        for message in [journeys.log.messages[event.seq] for event in chapter.events if event.kind == "stored"]:
             self._stored_for[id(message.cause)].append(message)
-        for seq, copy in _losses(journeys) if journeys.log.sends else ():
+        for seq, copy in _losses(chapter.losses):
             self._losses[seq].append(copy)
             self.shown.append(copy)
-        self._told = _first_of_each_connection(events, "session")
-        self._heard = _first_of_each_connection(events, "recovered")
+            if seq < self._begin:
+                self._lanes.tails[id(copy)] = self._lanes.edge
+        self._told = _first_of_each_connection(chapter.events, "session")
+        self._heard = _first_of_each_connection(chapter.events, "recovered")
 
     def stores(self, copy: Copy) -> bool:
         """Did the handler that was given this store something?"""
@@ -87,6 +101,8 @@ class LogSteps:
         """In the step in which it came, unless somebody did something, or the log was given another one, only later."""
         if id(message) in self._boxes:
             return self._boxes[id(message)]
+        if 0 <= message.born < self._begin:  # that was shown before
+            return self._lanes.edge
         came, lanes = self._lanes.heads.get(id(message.cause)), self._lanes
         live = [copy.connection for copy in message.copies if not copy.replayed and copy.seq in self._sends]
         accepts = [lanes.accepts.get(connection.sid) for connection in live if connection]
@@ -101,11 +117,12 @@ class LogSteps:
         for name in self._journeys.joined:
             lanes.tracks[name].told.append(spot)
         label, word = self._labels.in_log(message), str(message.offset)
-        lanes.notes.append(Note(spot, LOG, "stored", word, f"stored as {word}", label=label))
+        lanes.notes.append(Note(spot, LOG, "stored", word, f"stored as {word}", label=label, messages=(message.source.seq,)))
         return spot
 
     def accepted(self, sid: str, client: str, accept: Spot) -> Spot:
         """What it missed leaves now, before anything new. Returns where the last of it left."""
+        self._accepted.add(sid)
         spot = Spot(accept) if sid in self._heard and self._is_news(client, self._heard[sid].reason, 0) else accept
         lost = self._losses.get(self._told[sid].seq, []) if sid in self._told else []
         for copy in [*lost, *self._replays.get(sid, ())]:
@@ -117,6 +134,8 @@ class LogSteps:
         copy = self._sends.get(event.seq)
         if copy is not None and not copy.replayed:
             self._live(copy, event.sid)
+        elif copy is not None and event.sid not in self._accepted:
+            self._follow(copy, event.sid)
 
     def _live(self, copy: Copy, sid: str) -> None:
         """From where it was stored; or later, if what is before it has not left by then."""
@@ -137,8 +156,11 @@ class LogSteps:
     # -- lost -----------------------------------------------------------------------------------------------------------------------
 
     def _session(self, event: Event) -> None:
-        """The first of a connection is told with its acceptance; a later one is told because the log has forgotten something."""
-        if self._told[event.sid] is not event:
+        """The first of a connection is told with its acceptance; a later one is told because the log has forgotten something.
+
+        If it was accepted before this picture begins, the first one is told here too.
+        """
+        if self._told[event.sid] is not event or event.sid not in self._accepted:
             for copy in self._losses.get(event.seq, ()):
                 self._follow(copy, event.sid, self._boxes.get(id(copy.message)), self._lanes.crash)
             self._overtaken[event.sid].append(self._latest.get(event.sid))
@@ -156,13 +178,13 @@ class LogSteps:
             self._say(client, self._heard[sid].reason)
 
     def _recovered(self, event: Event) -> None:
-        if self._heard[event.sid] is not event:
+        if self._heard[event.sid] is not event or event.sid not in self._lanes.say:
             self._say(event.node, event.reason, *self._overtaken[event.sid][:1])
             del self._overtaken[event.sid][:1]
 
     def _is_news(self, client: str, reason: str, connections: int) -> bool:
         """A first connection is new to everybody."""
-        return reason != "new" or len(self._lanes.tracks[client].online) > connections
+        return reason != "new" or self._lanes.tracks[client].connections > connections
 
     def _say(self, client: str, reason: str, *causes: Spot | None) -> None:
         if self._is_news(client, reason, 1):
@@ -171,26 +193,27 @@ class LogSteps:
 
     def failing(self, client: str, copy: Copy) -> Spot:
         """Where the handler of this failed: where it was given it, or behind the point where its client tried it again."""
-        if id(copy) not in self._again:
+        if id(copy) not in self._again and id(copy) in self._lanes.heads:
             return self._lanes.heads[id(copy)]
-        spot = self._again[id(copy)] = self._again[id(copy)] or self._lanes.next(client)
+        spot = self._again[id(copy)] = self._again.get(id(copy)) or self._lanes.next(client)
         return spot
 
     def _halted(self, event: Event) -> None:
         copy = self._halts[event.node] = self._journeys.receptions[event.node, event.message]
-        self._mark(event, "halted", f"halted at {self._labels.at_node(copy)}: {event.reason}")
+        self._mark(event, copy, "halted", f"halted at {self._labels.at_node(copy)}: {event.reason}")
 
     def _resumed(self, event: Event) -> None:
         copy = self._halts[event.node]
         self._again[id(copy)] = None
-        self._mark(event, "resumed", f"tries {self._labels.at_node(copy)} again")
+        self._mark(event, copy, "resumed", f"tries {self._labels.at_node(copy)} again")
 
     def _skipped(self, event: Event) -> None:
         copy = self._journeys.receptions[event.node, event.message]
-        self._mark(event, "skipped", f"goes on without {self._labels.at_node(copy)}: {event.reason}")
+        self._mark(event, copy, "skipped", f"goes on without {self._labels.at_node(copy)}: {event.reason}")
 
-    def _mark(self, event: Event, style: str, sentence: str) -> None:
-        self._lanes.notes.append(Note(self._lanes.next(event.node), event.node, style, style, sentence))
+    def _mark(self, event: Event, copy: Copy, style: str, sentence: str) -> None:
+        about = (copy.message.source.seq,)
+        self._lanes.notes.append(Note(self._lanes.next(event.node), event.node, style, style, sentence, messages=about))
 
 
 def _set_off(journeys: Journeys, events: Iterable[Event]) -> Iterator[Copy]:
@@ -220,12 +243,11 @@ def _first_of_each_connection(events: Iterable[Event], kind: Kind) -> dict[str, 
     return first
 
 
-def _losses(journeys: Journeys) -> Iterator[tuple[int, Copy]]:
+def _losses(passages: Iterable[Passage]) -> Iterator[tuple[int, Copy]]:
     """What is lost for good and has no copy that shows: when it was, and a copy that never left."""
-    for (sender, receiver), hop in hops_of(journeys).items():
-        for message in hop.messages if sender == SERVER else ():
-            loss = hop.loss(message)
-            if loss is None or (loss.seq == message.born and any(copy.receiver == receiver for copy in message.copies)):
-                continue
-            why = message.meant_for.get(receiver, "") if loss.seq == message.born else loss.reason
-            yield loss.seq, Copy(message, SERVER, receiver, "downstream", loss.seq, why=why)
+    for passage in passages:
+        message, loss, (_, receiver) = passage.message, passage.loss, passage.ends
+        if loss is None or (loss.seq == message.born and any(copy.receiver == receiver for copy in message.copies)):
+            continue
+        why = message.meant_for.get(receiver, "") if loss.seq == message.born else loss.reason
+        yield loss.seq, Copy(message, SERVER, receiver, "downstream", loss.seq, why=why)

@@ -1,6 +1,6 @@
 """The plan of a space-time picture, as plain numbers and words. `space_time.py` makes it, `svg.py` draws it, `twin.py` says it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 FATES = {
     "refused": "refused by emit",
@@ -46,6 +46,8 @@ class Arrow:
     reason: str
     """Why it was lost or refused."""
     sentence: str
+    message: int = field(default=-1, compare=False)
+    """Where in the journal the message of this copy was first handed in. Positions do not count when pictures are compared."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Mark:
     """On the link between this lane and the server, instead of on the lane."""
     labels: str = ""
     """The messages that it is about, if it is about messages."""
+    messages: tuple[int, ...] = field(default=(), compare=False)
+    """The same as journal positions, like `Arrow.message`."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,27 @@ class Layout:
     def rows(self) -> dict[str, float]:
         """Lane name -> row."""
         return {lane.name: lane.row for lane in self.lanes}
+
+    def moved(self, by: int) -> "Layout":
+        """The same, so many steps further to the right."""
+        return replace(
+            self,
+            lanes=tuple(replace(lane, online=tuple((a + by, b + by) for a, b in lane.online)) for lane in self.lanes),
+            arrows=tuple(replace(arrow, start=arrow.start + by, end=arrow.end + by) for arrow in self.arrows),
+            marks=tuple(replace(mark, step=mark.step + by) for mark in self.marks),
+            barriers=tuple(replace(bar, start=bar.start + by, end=bar.end + by) for bar in self.barriers),
+            steps=self.steps + by,
+        )
+
+    def last(self, steps: int) -> "Layout":
+        """Without the steps before these. What reaches into them stays, and starts left of them."""
+        first = self.steps - steps
+        if first <= 0:
+            return self
+        seen = replace(
+            self,
+            arrows=tuple(arrow for arrow in self.arrows if arrow.end >= first),
+            marks=tuple(mark for mark in self.marks if mark.step >= first),
+            barriers=tuple(bar for bar in self.barriers if bar.end > first),
+        )
+        return replace(seen.moved(-first), left_out=self.left_out + first)

@@ -11,14 +11,13 @@ What is sent from the server's log is placed by log_steps.py.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from realtime_lab.history.ack_steps import AckSteps
+from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.copies import SERVER, Copy
 from realtime_lab.history.journal import Event
-from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.kept_steps import KeptSteps
-from realtime_lab.history.labels import Labels
 from realtime_lab.history.lanes import BARRIERS, FAULTS, LOG, OPENINGS, ORDERED, Lanes, Note, Spot, Track, set_off_by_a_packet
 from realtime_lab.history.log_steps import LogSteps
 
@@ -26,34 +25,57 @@ from realtime_lab.history.log_steps import LogSteps
 class Steps(Lanes):
     """Gives everything that shows its spot, event by event, and looks only at what can have caused it."""
 
-    def __init__(self, journeys: Journeys, foreign: set[str], events: Sequence[Event]) -> None:
+    def __init__(self, chapter: Chapter, before: "Steps | None" = None) -> None:
+        """`before`: those of the chapter before this one."""
         super().__init__()
-        self.journeys = journeys
-        self._foreign = foreign
+        self.journeys = journeys = chapter.journeys
+        self._foreign = {name for name, how in chapter.joined.items() if how == "wire"}
         self._starts: dict[int, list[Copy]] = defaultdict(list)
         self._passed_on: dict[int, list[Copy]] = defaultdict(list)
         """id(copy) -> what the handler that was given it emitted."""
-        for copy in journeys.copies:
-            if not copy.from_log:
-                self._starts[copy.seq].append(copy)
-                self._passed_on[id(copy.message.cause)].append(copy)
-        self._ends = {copy.arrived: copy for copy in journeys.copies if copy.arrived >= 0}
+        self._ends = {copy.arrived: copy for copy in chapter.copies if copy.arrived >= 0}
         self._gates: dict[int, Spot | None] = {}
         """id(copy) -> the latest fault of the link that let it pass."""
         self._barred: dict[str, int] = {}
         """sid -> how often its link had been barred before it let this connection pass."""
         self._greeted: dict[str, Spot] = {}
         """sid -> where its client was connected."""
-        self._say = {event.sid for event in events if event.kind == "connected" and event.node != SERVER}
+        self.say = {event.sid for event in chapter.events if event.kind == "connected" and event.node != SERVER}
+        """The connections of which a client says that it has them."""
         self._crashes: dict[str, Spot] = {}
         """sid -> where the server crashed that had accepted it."""
-        self._labels = Labels(journeys)
+        self._earlier = chapter.live
+        self.labels = chapter.labels
         self._failures: Counter[int] = Counter()
         """id(spot) -> how often the handler failed there."""
-        self._shuffled = _finished_in_another_order(journeys)
+        self._shuffled = _finished_in_another_order(chapter)
         self.acks = AckSteps(self, journeys)
-        self._kept = KeptSteps(self, self.acks, journeys, self._labels)
-        self.log = LogSteps(self, journeys, self._labels, events)
+        self._kept = KeptSteps(self, self.acks, journeys, self.labels)
+        self.log = LogSteps(self, chapter, self.labels)
+        if before is not None:
+            self._continue_from(before, chapter)
+        self._read(chapter)
+
+    def _read(self, chapter: Chapter) -> None:
+        for copy in chapter.copies:
+            if not copy.from_log:
+                self._starts[copy.seq].append(copy)
+                self._passed_on[id(copy.message.cause)].append(copy)
+        for event in chapter.events:
+            self.feed(event)
+        self._tighten()
+
+    def _continue_from(self, before: "Steps", chapter: Chapter) -> None:
+        self.tracks.update({name: track.continued(self.edge) for name, track in before.tracks.items()})
+        if before.tracks[SERVER].online and not before.tracks[SERVER].up:
+            self.tracks[SERVER].online = [(self.edge, self.edge)]  # it is down
+        else:
+            self.tracks[SERVER].online = []  # its last crash, if there was one, is over
+        self._crashes = {sid: self.edge for sid in before._crashes if sid in chapter.live}
+        self.tails = {id(copy): self.edge for copy in (*chapter.under_way, *chapter.unanswered)}
+        self.heads = {id(copy): self.edge for copy in chapter.unanswered}
+        self.acks.continue_from(before.acks, chapter.unanswered)
+        self.log.continue_from(before.log)
 
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""
@@ -72,7 +94,7 @@ class Steps(Lanes):
             quiet = self.journeys.log.sends and id(copy) not in self._passed_on and not self.log.stores(copy)
             self.heads[id(copy)] = self.next(copy.receiver, self.tails[id(copy)], self._gates.get(id(copy)), *orders, quiet=quiet)
 
-    def tighten(self) -> None:
+    def _tighten(self) -> None:
         """Move each send to the right until something depends on it, so that arrows are short."""
         reached = {id(self.tails[key]) for key in self.heads}
         for spot in reversed(self.sends):
@@ -108,15 +130,14 @@ class Steps(Lanes):
     def _wire(self, event: Event) -> None:
         if event.type == "CONNECT":
             self._greet(event)
-        copy = self._held(event)
-        if copy is not None:
+        for copy in self._held(event):
             self._gates[id(copy)] = self.tracks[event.node].fault
 
     def _greet(self, event: Event) -> None:
         """The link lets a connection pass, whenever its client says so: what the link does next stands behind that."""
         track = self.tracks[event.node]
         self._barred[event.sid] = len(track.barriers)
-        if event.sid in self._say:
+        if event.sid in self.say:
             self._greeted[event.sid] = self._up(event.node, event.sid)
 
     def _up(self, client: str, sid: str) -> Spot:
@@ -124,31 +145,32 @@ class Steps(Lanes):
         self.tracks[client].seen.append(spot)
         return spot
 
-    def _held(self, event: Event) -> Copy | None:
-        copy = self.journeys.copy_at(event.sid, event.direction, event.index) if event.direction else None
-        if copy is None or id(copy) not in self.tails:  # none, or it does not show
-            return None
-        self.tracks[event.node].seen.append(self.tails[id(copy)])
-        return copy
+    def _held(self, event: Event) -> list[Copy]:
+        carried = self.journeys.copies_at(event.sid, event.direction, event.index) if event.direction else []
+        copies = [copy for copy in carried if id(copy) in self.tails]  # what shows
+        self.tracks[event.node].seen += [self.tails[id(copy)] for copy in copies]
+        return copies
 
     _dropped = _held
 
     def _handled(self, event: Event) -> None:
         if event.node in self._shuffled:
             copy = self.journeys.heard[event.seq]
-            label, spot = self._labels.at_node(copy), self.next(event.node)
+            label, spot = self.labels.at_node(copy), self.next(event.node)
             self.acks.returned[id(copy)] = spot
-            self.notes.append(Note(spot, event.node, "done", f"{label} done", f"the handler of {label} finished"))
+            about = (copy.message.source.seq,)
+            self.notes.append(Note(spot, event.node, "done", f"{label} done", f"the handler of {label} finished", messages=about))
 
     def _failed(self, event: Event) -> None:
         """A handler that is tried again has one mark, which says how often."""
         copy = self.journeys.heard[event.seq]
         spot = self.log.failing(event.node, copy)
         times = self._failures[id(spot)] = self._failures[id(spot)] + 1
-        sentence, often = f"the handler of {self._labels.at_node(copy)} failed", f" {times} times" * (times > 1)
+        sentence, often = f"the handler of {self.labels.at_node(copy)} failed", f" {times} times" * (times > 1)
         self.notes = [note for note in self.notes if note.spot is not spot or note.style != "failed"]
         word = f"failed {times}x" if times > 1 else "failed"
-        self.notes.append(Note(spot, event.node, "failed", word, sentence + often, event.reason))
+        about = (copy.message.source.seq,)
+        self.notes.append(Note(spot, event.node, "failed", word, sentence + often, event.reason, messages=about))
 
     # -- connections and faults -----------------------------------------------------------------------------------------------------
 
@@ -168,7 +190,7 @@ class Steps(Lanes):
             self.fresh.append(Spot(self.log.accepted(event.sid, self.journeys.connections[event.sid].client, accept)))
         client = self._client(event)
         if client:
-            again = " again" if track.online else ""
+            again = " again" if track.connections else ""
             spot = self._greeted.get(event.sid) or self._up(client, event.sid)
             track.online.append((spot, None))
             track.trying, track.acks, track.unheard = False, [], []
@@ -226,7 +248,7 @@ class Steps(Lanes):
                 track.told = [spot] if event.event in ORDERED else []
         online = self.tracks[SERVER].online
         if event.event == "crash":
-            self._crashes |= {sid: spot for sid in self.accepts if sid not in self._crashes}
+            self._crashes |= {sid: spot for sid in (*self.accepts, *self._earlier) if sid not in self._crashes}
             online[-1:] = [((online[-1][0] if online else None), spot)]
         elif event.event == "restart" and online:
             online.append((spot, None))
@@ -243,10 +265,11 @@ def _client(copy: Copy) -> str:
     return copy.receiver if copy.sender == SERVER else copy.sender
 
 
-def _finished_in_another_order(journeys: Journeys) -> set[str]:
+def _finished_in_another_order(chapter: Chapter) -> set[str]:
     """The nodes whose handlers did not return in the order in which they were given their messages."""
     finished: dict[str, list[int]] = defaultdict(list)
-    for copy in sorted(journeys.heard.values(), key=lambda copy: copy.received):
+    heard = [copy for event in chapter.events if (copy := chapter.journeys.heard.get(event.seq)) is not None]
+    for copy in sorted(heard, key=lambda copy: copy.received):
         if copy.handled >= 0 and copy.handled not in finished[copy.receiver]:
             finished[copy.receiver].append(copy.handled)
     return {node for node, order in finished.items() if order != sorted(order)}

@@ -6,7 +6,10 @@ offset sooner or later. For it a message is lost only when it was told so, or wh
 stored is as easily lost as what is only emitted.
 """
 
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from realtime_lab.history.copies import SERVER, Connection, Copy, Message, Session
 from realtime_lab.history.journal import Event
@@ -43,40 +46,52 @@ class Trim:
     """Who was connected then, and may have been sent it nevertheless."""
 
 
-@dataclass(frozen=True)
 class Standing:
-    """How one client stands to the log."""
+    """How one client stands to the log by now."""
 
-    follows: bool
-    """Does it come back for what it missed?"""
-    sessions: tuple[Session, ...]
-    """What the server has told it."""
-    open: tuple[Connection, ...]
-    """Where the server may still send to it."""
-    erased: tuple[int, ...]
-    """When databases were thrown away (journal positions)."""
-    trims: tuple[Trim, ...]
-    """Those while it was away."""
+    def __init__(self, client: str, live: Mapping[str, Connection], erased: Sequence[int]) -> None:
+        """`erased`: when databases were thrown away (journal positions). Both go on changing."""
+        self.follows = False
+        """Does it come back for what it missed?"""
+        self._client, self._live, self._erased = client, live, erased
+        self._left_behind: list[tuple[int, int, Loss]] = []
+        """What left messages behind: era, offset, loss."""
+        self._losses: dict[int, tuple[list[int], list[Loss]]] = {}
+        """Era -> up to which offset messages were left behind, each further than the one before it; and when and why."""
+
+    def leave_behind(self, era: int, offset: int, loss: Loss) -> None:
+        """What has an offset up to this one is lost by now, unless a copy came or is under way."""
+        self._left_behind.append((era, offset, loss))
+        offsets, losses = self._losses.setdefault(era, ([], []))
+        if losses and loss.seq < losses[-1].seq:  # whose session it was became known later
+            self._left_behind.sort(key=lambda each: each[2].seq)
+            again, self._left_behind, self._losses = self._left_behind, [], {}
+            for each in again:
+                self.leave_behind(*each)
+        elif not offsets or offset > offsets[-1]:
+            offsets.append(offset)
+            losses.append(loss)
+
+    @property
+    def begins(self) -> float:
+        """The server may still send it what has a higher offset, although it does not come back for it."""
+        open_ = (connection.begins for connection in self._live.values() if connection.client == self._client and connection.open)
+        return min(open_, default=inf)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """As long as this is the same, nothing is lost and nothing comes back."""
+        return self.follows, len(self._left_behind), len(self._erased), None if self.follows else self.begins
 
     def loss(self, message: Message) -> Loss | None:
         """When and why this stored message was lost, unless a copy came or is under way; None: it may still be sent."""
-        past = message.era < len(self.erased)
+        past = message.era < len(self._erased)
         if not self.follows:
-            return None if self._coming(message) and not past else Loss(message.born, "")
-        losses = [Loss(told.seq, PASSED_OVER[told.reason]) for told in self.sessions if _passes(told, message)]
-        losses += [Loss(trim.seq, TRIMMED) for trim in self.trims if _passes(trim, message)]
-        losses += [Loss(self.erased[message.era], ERASED)] if past else []
-        return min(losses, key=lambda loss: loss.seq, default=None)
-
-    def _coming(self, message: Message) -> bool:
-        """Is there a connection that has not been told yet that it begins behind this message?"""
-        begin = {session.connection.sid: session.offset for session in self.sessions}
-        return any(begin.get(connection.sid, -1) < message.offset for connection in self.open)
-
-
-def _passes(event: Session | Trim, message: Message) -> bool:
-    """Does this leave the message behind?"""
-    return event.era == message.era and event.offset >= message.offset
+            return None if message.offset > self.begins and not past else Loss(message.born, "")
+        offsets, losses = self._losses.get(message.era, ((), ()))
+        first = bisect_left(offsets, message.offset)
+        found = [*losses[first : first + 1], *([Loss(self._erased[message.era], ERASED)] if past else [])]
+        return min(found, key=lambda loss: loss.seq, default=None)
 
 
 class Stored:
@@ -91,10 +106,16 @@ class Stored:
         """Which client goes no further -> at what."""
         self._pairing = pairing
         self._at: dict[tuple[str, int], Message] = {}
-        self._sessions: list[Session] = []
-        self._follow: set[str] = set()
+        self._strangers: list[Session] = []
+        """What connections were told of which nobody knows yet whose they are."""
+        self._standings: dict[str, Standing] = {}
         self._erased: list[int] = []
         self._trims: list[Trim] = []
+
+    @property
+    def era(self) -> int:
+        """How many databases were thrown away."""
+        return len(self._erased)
 
     def known(self, event: Event) -> Message | None:
         """The message that has this event's offset already."""
@@ -103,20 +124,28 @@ class Stored:
     def learn(self, message: Message, event: Event) -> None:
         """The message has this offset from now on, if it is one."""
         if event.offset >= 0 > message.offset:
-            message.offset, message.era, message.born = event.offset, len(self._erased), event.seq
+            message.offset, message.era, message.born = event.offset, self.era, event.seq
             self._at[event.event, event.offset] = message
 
     def standing(self, client: str) -> Standing:
-        """How this client stands to the log by now."""
-        sessions = tuple(session for session in self._sessions if session.connection.client == client)
-        mine = (connection for connection in self._pairing.connections.values() if connection.client == client)
-        return Standing(
-            client in self._follow or any(session.reason != "new" for session in sessions),
-            sessions,
-            tuple(connection for connection in mine if connection.open),
-            tuple(self._erased),
-            tuple(trim for trim in self._trims if client not in trim.here),
-        )
+        """How this client stands to the log. It goes on changing."""
+        if client not in self._standings:
+            standing = self._standings[client] = Standing(client, self._pairing.live, self._erased)
+            for trim in self._trims:
+                if client not in trim.here:
+                    standing.leave_behind(trim.era, trim.offset, Loss(trim.seq, TRIMMED))
+        return self._standings[client]
+
+    def identify(self, connection: Connection) -> None:
+        """Whose connection it is may be known by now."""
+        for session in [session for session in self._strangers if session.connection is connection and connection.client]:
+            self._strangers.remove(session)
+            self._tell(session)
+
+    def _tell(self, session: Session) -> None:
+        standing = self.standing(session.connection.client)
+        standing.leave_behind(session.era, session.offset, Loss(session.seq, PASSED_OVER[session.reason]))
+        standing.follows |= session.reason != "new"
 
     # -- what each kind means -------------------------------------------------------------------------------------------------------
 
@@ -125,48 +154,55 @@ class Stored:
         message = self.messages[event.seq] = self._pairing.emitted(event)
         self.learn(message, event)
         if early is not None and early.born < 0:  # a cursor had read it before its commit was recorded
-            message.copies = early.copies
-            for copy in early.copies:
+            message.copies, early.copies, early.logged = early.copies, [], False
+            for copy in message.copies:
                 copy.message = message
             self._pairing.messages.remove(early)
+            self._pairing.concerned.append(early)
         message.logged = self.sends = True
         if not event.room:
             message.meant_for = self._everybody()
 
     def _everybody(self) -> dict[str, str]:
         """Who has joined, and why it is away. Who is seen on its link only counts while it is connected."""
-        here = {connection.client for connection in self._pairing.connections.values() if connection.live}
+        here = {connection.client for connection in self._pairing.live.values()}
         names = (name for name, how in self._pairing.participants.items() if how != "wire" or name in here)
         return {name: self._pairing.broken.get(name, "") for name in names}
 
     def _sent(self, event: Event) -> None:
         if event.node == SERVER:
             message = self.known(event) or self._earlier(event)
-            self._pairing.hand_over(message, self._pairing.connection(event.sid), "downstream", event.seq)
+            self._pairing.hand_over(message, self._pairing.connection(event.sid), "downstream", event.seq, inside=event.inside)
 
     def _earlier(self, event: Event) -> Message:
         """A message that was stored before this history."""
         message = Message(SERVER, event.event, 0, event.text, event.seq, logged=True)
         self.learn(message, event)
         message.born, self.sends = -1, True
-        self._pairing.messages.append(message)
-        return message
+        return self._pairing.meet(message)
 
     def _session(self, event: Event) -> None:
-        session = Session(self._pairing.connection(event.sid), event.seq, event.offset, event.reason, len(self._erased))
-        self._sessions.append(session)
+        session = Session(self._pairing.connection(event.sid), event.seq, event.offset, event.reason, self.era)
+        session.connection.begins = session.offset
+        self._pairing.shaken.append(session.connection)
         self._pairing.tell(session)
+        if session.connection.client:
+            self._tell(session)
+        else:
+            self._strangers.append(session)
 
     def _recovered(self, event: Event) -> None:
-        self._follow.add(event.node)
+        self.standing(event.node).follows = True
 
     def _fault(self, event: Event) -> None:
         if event.node == SERVER and event.event == "new database":
             self._erased.append(event.seq)
             self._at.clear()
         elif event.node == SERVER and event.event == "trim":
-            here = frozenset(connection.client for connection in self._pairing.connections.values() if connection.open)
-            self._trims.append(Trim(event.seq, event.offset, len(self._erased), here))
+            here = frozenset(connection.client for connection in self._pairing.live.values() if connection.open)
+            self._trims.append(Trim(event.seq, event.offset, self.era, here))
+            for client in self._standings.keys() - here:
+                self._standings[client].leave_behind(self.era, event.offset, Loss(event.seq, TRIMMED))
 
     def _halted(self, event: Event) -> None:
         self.halted[event.node] = self._pairing.receptions[event.node, event.message]

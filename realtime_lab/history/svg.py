@@ -25,10 +25,17 @@ FULL = 5
 
 def svg(layout: Layout) -> str:
     """The picture."""
-    return "\n".join(_Picture(layout).lines())
+    return "\n".join(Drawing(layout).lines())
 
 
-class _Picture:
+class Drawing:
+    """The lasting picture; live_picture.py has the one that answers to a pointer."""
+
+    below = LEGEND
+    """Pixels that are kept free for a legend."""
+    role = "img"
+    """What it is for a screen reader."""
+
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.rows = layout.rows
@@ -38,37 +45,51 @@ class _Picture:
         words = [style.word for style in self.styles().values()] + [NOTE] * bool(layout.left_out)  # as wide as what was left out
         self.spare = len(words) > FULL
         """Is the legend so full that the note on the steps can be spared?"""
-        legend = sum(width(word) + 56 for word in words + [NOTE] * (not self.spare))
+        legend = sum(width(word) + 56 for word in words + [NOTE] * (not self.spare)) if self.below else 0
         self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
         self.begin = -12 if layout.left_out else 8
-        self.height = TOP + self.gap * max(self.rows.values(), default=0) + BOTTOM + LEGEND
-        self.taken = Words((-9, 1, self.plot - 1, self.height - LEGEND))
+        self.height = TOP + self.gap * max(self.rows.values(), default=0) + BOTTOM + self.below
+        self.taken = Words((-9, 1, self.plot - 1, self.height - self.below))
 
     def lines(self) -> Iterator[str]:
-        wide, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
-        yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{summary}" width="{wide:g}" height="{self.height:g}" '
-            f'viewBox="0 0 {wide:g} {self.height:g}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">'
-        )
-        yield f"<title>{summary}</title>"
+        yield self.opening()
         yield f'<rect width="100%" height="100%" rx="6" style="fill:{PAPER}"/>'
         for lane in self.layout.lanes:
             yield self.name(lane)
+        yield from self.inside()
+        yield from self.legend()
+        yield "</svg>"
+
+    def opening(self) -> str:
+        """The first line, and what the whole shows, in words."""
+        wide, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="{self.role}" aria-label="{summary}" width="{wide:g}" height="{self.height:g}" '
+            f'viewBox="0 0 {wide:g} {self.height:g}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">\n'
+            + f"<title>{summary}</title>"
+            * (self.role == "img")
+        )
+
+    def inside(self) -> Iterator[str]:
+        """What stands right of the names."""
         # an <svg> inside an <svg> clips: what began before the window ends at its left edge
-        yield f'<svg x="{self.left - 12:g}" width="{self.plot + 12:g}" height="{self.height - LEGEND:g}" style="overflow:hidden">'
+        yield f'<svg x="{self.left - 12:g}" width="{self.plot + 12:g}" height="{self.height - self.below:g}" style="overflow:hidden">'
         yield '<g transform="translate(12)" stroke-linecap="butt" stroke-linejoin="round">'
         for lane in self.layout.lanes:
             yield from self.lane(lane)
         for barrier in self.layout.barriers:
             yield self.barrier(barrier)
+        yield from self.things()
+        yield "</g></svg>"
+
+    def things(self) -> Iterator[str]:
+        """Arrows, marks and their words, which stand above all lines."""
         for arrow in self.layout.arrows:
             yield self.arrow(arrow)
         for mark in self.layout.marks:
             yield self.mark(mark)
-        yield from self.words()
-        yield "</g></svg>"
-        yield from self.legend()
-        yield "</svg>"
+        for _, word in self.words():
+            yield word
 
     # -- where things are -----------------------------------------------------------------------------------------------------------
 
@@ -143,7 +164,7 @@ class _Picture:
         half, up = self.half(mark), self.y(SERVER) - self.y(LOG)
         outline = f'x="-{half:g}" y="-{BOX}" width="{2 * half:g}" height="{2 * BOX}" rx="2" stroke-width="1.5"'
         return (
-            f'<g transform="translate({self.x(mark.step):g} {self.y(LOG):g})"><title>{escape(_sentence(mark))}</title>'
+            f'<g transform="translate({self.x(mark.step):g} {self.y(LOG):g})"><title>{escape(sentence_of(mark))}</title>'
             f'<path d="M0 {up:g}V-{BOX}" stroke-width="1.5" style="stroke:{PALE}"/>'
             f'<rect {outline} style="fill:{PAPER};stroke:{PALE}"/></g>'
         )
@@ -159,23 +180,26 @@ class _Picture:
         y = self.link(mark.lane) if mark.on_link else self.y(mark.lane)
         if "var(" in colour:
             shape = shape.replace('fill="{}"', f'style="fill:{colour}"').replace('stroke="{}"', f'style="stroke:{colour}"')
-        return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(_sentence(mark))}</title>{shape.format(colour)}</g>'
+        return f'<g transform="translate({self.x(mark.step):g} {y:g})"><title>{escape(sentence_of(mark))}</title>{shape.format(colour)}</g>'
 
     # -- words ----------------------------------------------------------------------------------------------------------------------
 
-    def words(self) -> Iterator[str]:
+    def words(self) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Each with the messages that it is about."""
         self.symbols()
         for mark in self.layout.marks:
             if mark.style == "stored":
-                yield self.word(mark.word, [Place(self.x(mark.step), self.y(LOG) + 4)])
+                yield mark.messages, self.word(mark.word, [Place(self.x(mark.step), self.y(LOG) + 4)])
         for arrow in self.layout.arrows:
             if arrow.style != "ack":
-                yield self.word(arrow.label, self.beside_arrow(arrow), bold=arrow.style not in ("arrived", "replayed", "skip"))
-        yield from self.refusals()
+                bold = arrow.style not in ("arrived", "replayed", "skip")
+                yield (arrow.message,), self.word(arrow.label, self.beside_arrow(arrow), bold=bold)
+        for word in self.refusals():
+            yield (), word
         for mark in sorted(self.layout.marks, key=lambda mark: mark.on_link):
             if mark.style != "stored" and (mark.step > 0 or mark.style != "connected" or self.layout.left_out):
                 places = self.beside_link(mark) if mark.on_link else self.beside_lane(mark.lane, self.x(mark.step))
-                yield self.word(f"{_range(mark.labels)} {mark.word}".strip(), places, lines=mark.on_link)
+                yield mark.messages, self.word(f"{_range(mark.labels)} {mark.word}".strip(), places, lines=mark.on_link)
 
     def word(self, words: str, places: Iterable[Place], *, bold: bool = False, lines: bool = False) -> str:
         place = self.taken.put(words, places, bold=bold, lines=lines)
@@ -257,8 +281,8 @@ class _Picture:
         yield _text(Place(self.left + self.plot - 14, y + 4, "end"), note, PALE)
 
 
-def _sentence(mark: Mark) -> str:
-    """For a tooltip."""
+def sentence_of(mark: Mark) -> str:
+    """What a mark says: for a tooltip, and for who steps through a history."""
     about = f"{mark.labels} " if mark.labels else ""
     return f"{mark.lane}: {about}{mark.sentence}" + (f" ({mark.reason})" if mark.reason else "")
 

@@ -10,15 +10,14 @@ The words follow Socket.IO, "Delivery guarantees": ordered, at most once, at lea
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from realtime_lab.history.copies import SERVER, Copy, Message
-from realtime_lab.history.hops import Hop, hops_of
+from realtime_lab.history.counting import Hops
 from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.leg import GUARANTEES, Leg, ids, leg_of, once
+from realtime_lab.history.leg import GUARANTEES, Leg, ids, once
+from realtime_lab.history.outboxes import Outboxes
+from realtime_lab.history.ways import FORGOTTEN, Ways
 
-__all__ = ["GUARANTEES", "Leg", "Verdict", "verdict"]
-
-FORGOTTEN = "the server never passed it on"
+__all__ = ["FORGOTTEN", "GUARANTEES", "Judge", "Leg", "Verdict", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,16 @@ class Verdict:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was acknowledged but never handled; one sentence for each refuted guarantee; then what the run leaves open."""
+        return self.said()
+
+    def said(self, most: int | None = None) -> tuple[str, ...]:
+        """The sentences. `most`: so many messages of a kind are named; of more only the number is said."""
         lines = [
-            f"acknowledged but never handled: {ids(leg.acked_unhandled)} between {leg.sender} and {leg.receiver}"
+            f"acknowledged but never handled: {ids(leg.acked_unhandled, most)} between {leg.sender} and {leg.receiver}"
             for leg in self.legs
             if leg.acked_unhandled
         ]
-        lines += [self._because(name) for name in self.refuted]
+        lines += [self._because(name, most) for name in self.refuted]
         standing = [name for name in GUARANTEES if name not in self.refuted]
         if not any(leg.sent or leg.refused for leg in self.legs):
             return ("Nothing was sent, so this run says nothing.",)
@@ -80,16 +83,16 @@ class Verdict:
             lines.append(f"Not refuted by this run: {', '.join(standing)}. One run can refute a guarantee, never prove it.")
         return tuple(lines)
 
-    def _because(self, guarantee: str) -> str:
+    def _because(self, guarantee: str, most: int | None) -> str:
         """Named by hop; the way end to end only where no single hop shows it."""
         hops = [leg for leg in self.legs if guarantee in leg.refuted and not leg.end_to_end]
         where = []
         for leg in hops or [leg for leg in self.legs if guarantee in leg.refuted]:
             lost, twice = [label for label, _ in leg.lost], leg.duplicated
             words = {
-                "ordered": [f"reordered {ids(leg.reordered)}"] if leg.reordered else [],
-                "at most once": [f"duplicated {ids(twice)}"] if twice else [],
-                "at least once": [f"lost {len(lost)} ({ids(lost)})"] if lost else [],
+                "ordered": [f"reordered {ids(leg.reordered, most)}"] if leg.reordered else [],
+                "at most once": [f"duplicated {ids(twice, most)}"] if twice else [],
+                "at least once": [f"lost {len(lost)} ({ids(lost, most)})"] if lost else [],
             }
             words["exactly once"] = words["at most once"] + words["at least once"]
             where.append(f"{' and '.join(words[guarantee])} between {leg.sender} and {leg.receiver}")
@@ -101,76 +104,31 @@ class Verdict:
     __repr__ = __str__
 
 
-def verdict(history: Iterable[Event] | Journeys) -> Verdict:
-    """Judge a history: the events of a journal, or the journeys already made from them."""
-    journeys = history if isinstance(history, Journeys) else Journeys(history)
-    hops = hops_of(journeys)
-    return Verdict((*(_direct(hop) for hop in hops.values()), *_end_to_end(journeys, hops)))
+class Judge:
+    """Judges a history while it goes on. Each event is looked at once: a verdict costs no more at the end of a long history."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.journeys = Journeys()
+        self.hops = Hops(self.journeys)
+        self.outboxes = Outboxes()
+        """Up to date when a verdict was asked for."""
+        self._ways = Ways(self.journeys, self.hops)
+        for event in events:
+            self.feed(event)
+
+    def feed(self, event: Event) -> None:
+        """Take in the next journal event."""
+        self.journeys.feed(event)
+        self.hops.notice()
+
+    def verdict(self) -> Verdict:
+        """By now."""
+        changed = self.hops.update()
+        self._ways.update(changed)
+        self.outboxes.update(changed)
+        return Verdict((*self.hops.legs(), *self._ways.legs()))
 
 
-def _direct(hop: Hop) -> Leg:
-    sent = [message for message in hop.messages if not hop.refused(message)]
-    stages = [(message, *hop.stage(message)) for message in sent]
-    return leg_of(
-        hop.sender,
-        hop.receiver,
-        sent=sent,
-        came=hop.given,
-        lost=[(message, reason) for message, stage, reason in stages if stage == "lost"],
-        in_flight=[message for message, stage, _ in stages if stage == "in flight"],
-        refused=[message for message in hop.messages if hop.refused(message)],
-        wire_only=any(copy.wire_only for copy in hop.copies),
-        acked_unhandled=[message for message, stage, _ in stages if stage != "arrived" and message.settled == "acked"],
-        unknown=[message for message in sent if message.unsure],
-    )
-
-
-def _end_to_end(journeys: Journeys, hops: dict[tuple[str, str], Hop]) -> list[Leg]:
-    """From each author to each participant to whom the server passed on at least one of the author's messages."""
-    ways: dict[tuple[str, str], list[Message]] = {}
-    for hop in hops.values():
-        for message in hop.messages:
-            if hop.sender == SERVER and message.root is not None:
-                ways.setdefault((message.source.origin, hop.receiver), []).append(message)
-    return [
-        _through(journeys, hops.get((author, SERVER), Hop(author, SERVER)), hops[SERVER, receiver], passed_on)
-        for (author, receiver), passed_on in ways.items()
-    ]
-
-
-def _through(journeys: Journeys, first: Hop, second: Hop, passed_on: list[Message]) -> Leg:
-    """Both hops as one: a message is lost if the first hop lost it, the second lost every copy of it, or the server forgot it in between.
-
-    What was sent before the receiver joined was not meant for it.
-    """
-    names, joined = {message.source.event for message in passed_on}, journeys.joined.get(second.receiver, -1)
-    own = [message for message in first.messages if message.event in names and not first.refused(message)]
-    came = [copy for message in passed_on for copy in second.given_of(message)]
-    reached = {copy.message.source.seq for copy in came}
-    moving = {message.seq for message in own if first.moving(message)}
-    moving |= {message.source.seq for message in passed_on if second.moving(message)}
-    reasons = {message.source.seq: reason for message in passed_on for stage, reason in [second.stage(message)] if stage == "lost"}
-    reasons |= {message.seq: FORGOTTEN for message in _forgotten(journeys, first, own)}
-    reasons |= {message.seq: reason for message in own for stage, reason in [first.stage(message)] if stage == "lost"}
-    sent = [message for message in own if message.seq > joined or message.seq in reached]
-    return leg_of(
-        first.sender,
-        second.receiver,
-        sent=sent,
-        came=came,
-        lost=[(message, reasons[message.seq]) for message in sent if message.seq in reasons.keys() - reached - moving],
-        in_flight=[message for message in sent if message.seq in moving - reached],
-        end_to_end=True,
-    )
-
-
-def _forgotten(journeys: Journeys, first: Hop, own: list[Message]) -> list[Message]:
-    """What the server's handler was given, and neither stored nor passed on to anybody."""
-    passed_on = {message.source.seq for message in journeys.messages if message.origin == SERVER and message.root is not None}
-    left = [message for message in own if message.seq not in passed_on and message.settled != "rejected" and not message.kept]
-    return [message for message in left if (given := first.given_of(message)) and all(_over(journeys, copy) for copy in given)]
-
-
-def _over(journeys: Journeys, copy: Copy) -> bool:
-    """Does its handler do nothing more, and is what it did committed?"""
-    return copy.failed >= 0 or (copy.committed if copy.message.event in journeys.transactional else copy.handled) >= 0
+def verdict(events: Iterable[Event]) -> Verdict:
+    """Judge a history: the events of a journal."""
+    return Judge(events).verdict()

@@ -5,8 +5,8 @@ from typing import Any
 
 from realtime_lab.errors import RealtimeLabError
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.log_table import LogTable
+from realtime_lab.history.outboxes import Outboxes
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.publishing import CHAT
 
@@ -16,9 +16,9 @@ Action = Callable[[], Awaitable[object]]
 class Clicks:
     """`code` is the line of the latest click, `problem` what went wrong with it. `wake` asks for a new picture."""
 
-    def __init__(self, lab: Lab, journeys: Journeys, log: LogTable, wake: Callable[[], None]) -> None:
+    def __init__(self, lab: Lab, outboxes: Outboxes, log: LogTable, wake: Callable[[], None]) -> None:
         self.code = self.problem = ""
-        self._lab, self._journeys, self._log, self._wake = lab, journeys, log, wake
+        self._lab, self._outboxes, self._log, self._wake = lab, outboxes, log, wake
 
     def _do(self, code: str, action: Action) -> None:
         """`code` is the line that does the same from a cell; `action` runs on the lab's thread."""
@@ -47,7 +47,7 @@ class Clicks:
             for number in numbers:
                 await self._lab.publish(CHAT, number)
 
-        first = 1 + sum(message.origin == name and message.root is None for message in tuple(self._journeys.messages))
+        first = 1 + len(self._outboxes.of(name).handed_in)
         numbers = range(first, first + times)
         verb = "await lab.publish" if name == SERVER else f"{in_code(name)}.emit"
         one, many = f'{verb}("{CHAT}", {first})', f'for n in range({first}, {first + times}): {verb}("{CHAT}", n)'

@@ -1,29 +1,26 @@
 """The control room: a row of buttons for each participant, the live picture, the score, and the line of code that does the same."""
 
 import html
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
 from realtime_lab.history.copies import SERVER
-from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.log_table import LogTable
-from realtime_lab.history.space_time import layout
-from realtime_lab.history.svg import svg
-from realtime_lab.history.verdict import verdict
+from realtime_lab.history.picture import Picture
 from realtime_lab.lab.lab import Lab
 from realtime_lab.lab.member import Member
 from realtime_lab.net.link import Link
+from realtime_lab.widgets.buttons import button, fixed
 from realtime_lab.widgets.clicks import Clicks
-from realtime_lab.widgets.marks import BAD, GOOD, LATE, SEND, on_colour, painted
+from realtime_lab.widgets.live_view import ROOM, STEPS, LiveView
+from realtime_lab.widgets.marks import BAD, GOOD, LATE, SEND, on_colour
 from realtime_lab.widgets.outbox import offset_line, outbox_line
 from realtime_lab.widgets.painter import Painter
 from realtime_lab.widgets.score import log_table, score
-
-STEPS = 18
-"""How many steps of the history the live picture shows: what fits beside an open file browser on a small screen."""
 
 STATES = {
     "connected": ("●", "#009E73"),
@@ -52,26 +49,31 @@ class ControlRoom:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._journeys = Journeys()
+        self._live = Picture(STEPS)
+        self._judge = self._live.judge
         self._log = LogTable()
         self._rows: dict[str, widgets.VBox] = {}
         self._states: dict[str, widgets.HTML] = {}
         self._outboxes: dict[str, widgets.HTML] = {}
         self._halted: dict[str, list[widgets.Button]] = {}
         self._head = widgets.VBox()
-        self._said = widgets.HTML(layout=widgets.Layout(min_height="48px"))
-        self._picture = widgets.HTML(tabbable=True, layout=widgets.Layout(overflow="auto", min_height="180px", max_height="380px"))
-        self._score = widgets.HTML(
-            tabbable=True, layout=widgets.Layout(overflow="auto", min_height="84px", max_height="240px" if lab.stores else "180px")
-        )
+        self._said = widgets.HTML(layout=widgets.Layout(height="44px", overflow="auto"))
+        self._view = LiveView(self._wake, stores=lab.stores)
+        self._score = widgets.HTML(tabbable=True, layout=widgets.Layout(overflow="auto", height="158px" if lab.stores else "180px"))
         self._run = widgets.Text(description="this run", layout=widgets.Layout(width="99%"), style={"description_width": "56px"})
         self._run.tooltip = "everything that was done here, as one line of code: copy it, and run it in another notebook"
-        self._box = widgets.VBox([self._head, self._said, self._picture, self._score, self._run], layout=widgets.Layout(width="100%"))
-        self._clicks = Clicks(lab, self._journeys, self._log, self._wake)
+        parts = [self._head, self._said, self._view.picture, self._view.bar, self._score, self._run]
+        self._box = widgets.VBox(parts, layout=widgets.Layout(width="100%"))
+        self._box.add_class(ROOM)
+        self._painting = threading.Lock()
+        self._clicks = Clicks(lab, self._judge.outboxes, self._log, self._wake)
         self._painter = Painter(self._paint)
         lab.changed.append(self._painter.wake)
 
     def _wake(self) -> None:
+        """The painter goes with its lab; who steps through the history of a closed one paints for himself."""
+        if self._lab.closed:
+            self._paint()
         self._painter.wake()
 
     def __repr__(self) -> str:
@@ -82,28 +84,40 @@ class ControlRoom:
         bundle: dict[str, Any] = self._box._repr_mimebundle_(**options)
         return {**bundle, "text/plain": repr(self)}
 
-    # -- painting: only the painter's thread comes here -------------------------------------------------------------------------------
+    # -- painting: only the painter's thread comes here, as long as there is one -------------------------------------------------------
 
     def _paint(self) -> bool:
         """False: this was the last picture."""
         last = self._lab.closed
         try:
-            self._paint_all()
+            with self._painting:
+                self._paint_all()
         except Exception as error:  # noqa: BLE001  # a fault of the picture must not end the picture, and must be seen
             self._said.value = _problem(f"the picture cannot be drawn: {type(error).__name__}: {error}")
         return not last
 
     def _paint_all(self) -> None:
-        for event in self._lab.journal.since(self._journeys.seen):
-            self._journeys.feed(event)
+        events = self._lab.journal.events
+        for event in events[self._judge.journeys.seen :]:
+            self._live.feed(event)
             self._log.feed(event)
+        self._judge.verdict()  # it brings what the rows say up to date
         self._paint_rows()
-        self._said.value = self._sentence()
-        self._picture.value = svg(layout(self._lab.journal.events, last=STEPS))
         self._run.value = f"lab = await Lab.replay({self._lab.schedule_so_far!r})"
-        judged = score(verdict(self._journeys))
-        table = log_table(self._log, self._lab.participants) if self._lab.stores else ""
-        self._score.value = f'<div style="display:flex;gap:0 40px"><div style="min-width:0">{judged}</div><div>{table}</div></div>'
+        earlier = self._view.step(events)
+        self._said.value = self._sentence(self._view.caption(events))
+        if earlier is not None:
+            self._paint_history(Picture(STEPS, earlier), LogTable(earlier))
+        elif not self._view.paused:
+            self._paint_history(self._live, self._log)
+
+    def _paint_history(self, history: Picture, log: LogTable) -> None:
+        """Picture, score and log are always those of the same moment."""
+        self._view.paint(history)
+        judged = score(history.judge.verdict())
+        table = log_table(log, self._lab.participants) if self._lab.stores else ""
+        beside = f'<div style="min-width:0">{judged}</div><div style="flex:none;max-width:50%">{table}</div>'
+        self._score.value = f'<div style="display:flex;gap:0 40px">{beside}</div>'
 
     def _paint_rows(self) -> None:
         for name in (SERVER, *self._lab.links):
@@ -113,27 +127,28 @@ class ControlRoom:
             word, note = self._state(name)
             mark, colour = STATES[word]
             self._states[name].value = (
-                f'<div style="line-height:{15 if note else 28}px;white-space:nowrap"><b>{html.escape(name)}</b> '
+                f'<div style="line-height:{14 if note else 28}px;white-space:nowrap"><b>{html.escape(name)}</b> '
                 f'<span style="color:{colour}">{mark}</span> {word}<br><small style="opacity:.75">{note}</small></div>'
             )
             if name in self._outboxes:
                 line = html.escape(self._keeps(self._lab.participants[name]))
                 for button in self._halted[name]:
                     button.layout.display = "none" if self._lab.participants[name].halted is None else ""
-                self._outboxes[name].value = f'<small style="line-height:16px;white-space:nowrap;opacity:.85">{line}</small>'
+                self._outboxes[name].value = f'<div style="font-size:11px;line-height:16px;white-space:nowrap;opacity:.85">{line}</div>'
         if self._lab.closed:
             for row in self._rows.values():
                 for child in row.children[0].children[1:]:
                     child.disabled = True
 
     def _row(self, name: str) -> widgets.VBox:
-        self._states[name] = widgets.HTML(layout=_fixed("168px", height="32px"))
+        self._states[name] = widgets.HTML(layout=fixed("168px", height="28px"))
         buttons: list[Any] = [self._states[name], *self._buttons(name)]
-        rows: list[Any] = [widgets.HBox(buttons, layout=widgets.Layout(align_items="center"))]
+        rows: list[Any] = [widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))]
         if self._has_outbox(name):
-            self._outboxes[name] = widgets.HTML(layout=widgets.Layout(height="20px", margin="-4px 0 0 2px"))
+            self._outboxes[name] = widgets.HTML(layout=widgets.Layout(height="18px", margin="0"))
             self._halted[name] = self._halt_buttons(name) if self._lab.participants[name].replays else []
-            rows.append(widgets.HBox([self._outboxes[name], *self._halted[name]]))
+            below = widgets.Layout(margin="-3px 0 1px 2px", align_items="center")  # closer to its own row than to the next one
+            rows.append(widgets.HBox([self._outboxes[name], *self._halted[name]], layout=below))
         return widgets.VBox(rows)
 
     def _has_outbox(self, name: str) -> bool:
@@ -145,7 +160,7 @@ class ControlRoom:
 
     def _keeps(self, participant: Member) -> str:
         """What it keeps of what it emits, and where it stands in the log."""
-        out = outbox_line(self._journeys, participant.name, asks=participant.asks) if participant.has_outbox else ""
+        out = outbox_line(self._judge.outboxes.of(participant.name), asks=participant.asks) if participant.has_outbox else ""
         return " · ".join(line for line in (offset_line(participant.client), out) if line)
 
     def _buttons(self, name: str) -> Iterator[widgets.Widget]:
@@ -153,39 +168,39 @@ class ControlRoom:
             verb = "Publish" if name == SERVER and self._lab.stores else "Send"
             for label, times in ((verb, 1), (f"{verb} 5", 5)):
                 tooltip = f"{name} sends {'one message' if times == 1 else f'{times} messages'}"
-                yield _button(label, SEND, tooltip, partial(self._clicks.send, name, times))
+                yield button(label, SEND, tooltip, partial(self._clicks.send, name, times))
         if name == SERVER:
             if self._lab.stores:
                 yield from self._log_buttons()
-            yield _button("Crash", BAD, "let the server die: it forgets what is not in its database", self._clicks.crash)
-            yield _button("Restart", GOOD, "start the server again after a crash", self._clicks.restart)
+            yield button("Crash", BAD, "let the server die: it forgets what is not in its database", self._clicks.crash)
+            yield button("Restart", GOOD, "start the server again after a crash", self._clicks.restart)
             return
         for label, style, fault, tooltip in LINK_FAULTS:
             if self._hears_acks(name) or "downstream" not in fault:
-                yield _button(label, style, tooltip.format(name), partial(self._clicks.break_link, name, fault))
+                yield button(label, style, tooltip.format(name), partial(self._clicks.break_link, name, fault))
         if name in self._lab.participants:
-            yield _button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._clicks.refresh, name))
+            yield button("Refresh", "", f"start {name} anew: only what is in a store survives", partial(self._clicks.refresh, name))
         yield self._latency(name)
 
     def _halt_buttons(self, name: str) -> list[widgets.Button]:
         """Only there while the client is halted."""
-        resume = _button("Resume", GOOD, f"let {name} try again what it halted at", partial(self._clicks.resume, name))
-        skip = _button("Skip", LATE, f"let {name} go on without what it halted at", partial(self._clicks.skip, name))
+        resume = button("Resume", GOOD, f"let {name} try again what it halted at", partial(self._clicks.resume, name))
+        skip = button("Skip", LATE, f"let {name} go on without what it halted at", partial(self._clicks.skip, name))
         return [resume, skip]
 
     def _log_buttons(self) -> Iterator[widgets.Widget]:
-        every = widgets.ToggleButton(description="Every second", layout=_fixed("104px", padding="0"), button_style="primary")
+        every = widgets.ToggleButton(description="Every second", layout=fixed("104px", padding="0"), button_style="primary")
         every.tooltip = "the server publishes something every second, until this is pressed again"
         every.observe(lambda change: self._clicks.publish_every(on=change["new"]), "value")
         yield every
-        yield _button("Trim", LATE, "the log forgets everything that it has now", self._clicks.trim)
-        yield _button("New database", BAD, "the server starts again with an empty log", self._clicks.new_database)
+        yield button("Trim", LATE, "the log forgets everything that it has now", self._clicks.trim)
+        yield button("New database", BAD, "the server starts again with an empty log", self._clicks.new_database)
 
     def _latency(self, name: str) -> widgets.BoundedFloatText:
         """A field, and not a slider: the handle of a slider has no name that a screen reader could say."""
         field = widgets.BoundedFloatText(
             min=0, max=1, step=0.05, value=self._lab.links[name].latency, description="latency",
-            layout=_fixed("124px"), style={"description_width": "48px"},
+            layout=fixed("124px"), style={"description_width": "48px"},
         )  # fmt: skip
         field.tooltip = f"seconds added in each direction of {name}'s link"
         field.observe(lambda change: self._clicks.slow_down(name, change["new"]), "value")
@@ -202,13 +217,14 @@ class ControlRoom:
             return {"open": "link open", "stalled": "stalled", "down": "cut"}[link.state], ""
         return _client_state(link, participant.client.state)
 
-    def _sentence(self) -> str:
+    def _sentence(self, paused: str) -> str:
         code = f"the same in code: <code>{html.escape(self._clicks.code)}</code>"
         parts = [code if self._clicks.code else "Press a button: the line of code that does the same appears here."]
         parts += [_problem(self._clicks.problem)] if self._clicks.problem else []
         parts += [_problem(trouble.text) for trouble in self._lab.errors[-3:]]
         if self._lab.closed:
             parts = ["This lab is closed. Run the set-up cell again."]
+        parts += [html.escape(paused)] * bool(paused)
         return f'<div role="status" style="line-height:22px">{"<br>".join(parts)}</div>'
 
 
@@ -220,18 +236,6 @@ def _client_state(link: Link, client: str) -> tuple[str, str]:
     if link.state == "down":
         return ("connected", "new connections are refused") if link.connections else ("cut", believes)
     return {"connected": ("connected", ""), "connecting": ("reconnecting", "")}.get(client, ("disconnected", ""))
-
-
-def _button(label: str, colour: str, tooltip: str, click: Callable[[Any], None]) -> widgets.Button:
-    width = "64px" if len(label) <= 7 else "82px" if len(label) <= 9 else "104px"
-    button = widgets.Button(description=label, tooltip=tooltip, style=painted(colour), layout=_fixed(width, padding="0"))
-    button.on_click(click)
-    return button
-
-
-def _fixed(width: str, **more: str) -> widgets.Layout:
-    """A width that neither grows nor shrinks, so that nothing moves when a word changes."""
-    return widgets.Layout(width=width, flex="0 0 auto", **more)
 
 
 def _problem(text: str) -> str:

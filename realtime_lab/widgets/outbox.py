@@ -2,29 +2,25 @@
 
 from collections.abc import Sequence
 
-from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.outboxes import Outbox, Pile
 from realtime_lab.lab.member import MemberClient
 
+KEPT: tuple[tuple[str, Pile], ...] = (("keeps", "waiting"), ("under way", "under way"))
 MOST = 6
 """Ids that are named; of more only the number is said."""
 
 
-def outbox_line(journeys: Journeys, name: str, *, asks: bool) -> str:
+def outbox_line(outbox: Outbox, *, asks: bool) -> str:
     """For example "keeps #4 #5 · under way #3 (try 2) · 2 acknowledged, unknown #1".
 
     Who does not ask for acknowledgements (`asks`) never learns a fate, so there is none to tell.
     """
-    own = [message for message in tuple(journeys.messages) if message.origin == name and message.root is None]
-    kept = [message for message in own if message.kept]
-    waiting = [message.label for message in kept if not message.tries]
-    under_way = [f"{message.label} (try {message.tries})" if message.tries > 1 else message.label for message in kept if message.tries]
-    told = {word: [message.label for message in own if message.settled == word] for word in ("rejected", "unknown") if asks}
-    acked = sum(message.settled == "acked" for message in own)
-    fates = [f"{acked} acknowledged"] * bool(acked) + [f"{word} {_ids(labels)}" for word, labels in told.items() if labels]
-    parts = (
-        [f"keeps {_ids(waiting)}"] * bool(waiting) + [f"under way {_ids(under_way)}"] * bool(under_way) + [", ".join(fates)] * bool(fates)
-    )
-    return " · ".join(parts) or "keeps nothing"
+    piles = {pile: _ids(shelf.items) for pile, shelf in outbox.piles.items() if len(shelf)}
+    acked = len(outbox.piles["acked"])
+    told: tuple[Pile, ...] = ("rejected", "unknown") if asks else ()
+    fates = [f"{acked} acknowledged"] * bool(acked) + [f"{word} {piles[word]}" for word in told if word in piles]
+    kept = [f"{word} {piles[pile]}" for word, pile in KEPT if pile in piles]
+    return " · ".join(kept + [", ".join(fates)] * bool(fates)) or "keeps nothing"
 
 
 def offset_line(client: MemberClient) -> str:

@@ -8,7 +8,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.history.copies import Copy
-from realtime_lab.history.hops import hops_of
+from realtime_lab.history.hops import passages_of
 from realtime_lab.history.journal import Event
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.verdict import FORGOTTEN, Leg, verdict
@@ -598,5 +598,6 @@ def test_what_was_lost_for_a_client_with_an_offset_is_lost_for_ever(script: list
 
 def lost_for(events: Sequence[Event], name: str) -> set[int]:
     """By the position in the journal, because labels say more when there is more to tell apart."""
-    hop = hops_of(Journeys(events)).get(("server", name))
-    return {message.seq for message in hop.messages if hop.stage(message)[0] == "lost"} if hop else set()
+    journeys = Journeys(events)
+    passages = [passages_of(message, journeys.log).get(("server", name)) for message in journeys.messages]
+    return {passage.message.seq for passage in passages if passage and passage.stage == "lost"}

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import Arrow, Layout, layout
 from realtime_lab.history.steps import Steps
 from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
+from realtime_lab.history.verdict import Judge
 from realtime_lab.history.words import Box, Place, Words, box_of, width
 from tests.history.stories import (
     STORIES,
@@ -308,11 +310,8 @@ def test_where_an_exact_cut_stands_does_not_depend_on_how_much_had_been_emitted(
 @given(scripts, st.booleans())
 def test_no_message_stands_on_the_wrong_side_of_a_fault(script: list[tuple[str, str]], relay: bool) -> None:
     events = play(script, relay=relay).events
-    journeys = Journeys(events)
-    spots = Steps(journeys, set(), events)
-    for event in events:
-        spots.feed(event)
-    spots.tighten()
+    judge = Judge(events)
+    journeys, spots = judge.journeys, Steps(Chapter(judge.journeys, judge.hops, {}, events))
     faults = [event for event in events if event.kind == "fault"]
     for fault, note in zip(faults, [note for note in spots.notes if note.on_link and note.style != "hung up"], strict=True):
         for copy in journeys.copies:

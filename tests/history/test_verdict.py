@@ -6,7 +6,6 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.verdict import Leg, Verdict, verdict
 from tests.history.stories import CHAT, Story, Tag, bob_misses, cut_before_six, slow_handlers, stalled
 
@@ -200,11 +199,6 @@ def test_asking_for_a_leg_that_does_not_exist_names_those_that_do() -> None:
         verdict(cut_before_six().events).leg("bob", "alice")
     with pytest.raises(KeyError, match="there is: nothing"):
         verdict([]).leg("a", "b")
-
-
-def test_journeys_are_judged_like_the_events_that_they_were_made_from() -> None:
-    events = cut_before_six().events
-    assert verdict(Journeys(events)) == verdict(events)
 
 
 # -- the model ------------------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -57,7 +57,9 @@ def jupyterlab(folder: Path, scratch: Path, theme: str = "JupyterLab Light") -> 
     ]  # fmt: skip
     with (scratch / "jupyterlab.log").open("w") as log:
         command = [sys.executable, "-m", "jupyterlab", *options]
-        server = subprocess.Popen(command, cwd=folder, env={**os.environ, **places}, stdout=log, stderr=log)
+        environment = {**os.environ, **places}
+        environment.pop("REALTIME_LAB_TAB", None)  # here somebody looks
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             address = f"http://127.0.0.1:{port}"
             _until_it_answers(address, server, scratch / "jupyterlab.log")
@@ -110,32 +112,51 @@ class Notebook:
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.errors: list[str] = []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))  # nobody has caught it; the console shows it, too
         page.goto(f"{address}/lab/tree/{name}?reset")
         page.locator(".jp-Notebook").first.wait_for(timeout=60_000)
         page.evaluate(READY)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} at {message.location['url']}")
+
+    @property
+    def cells(self) -> list[str]:
+        """What stands in each cell."""
+        sources = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.source)"
+        return list(self.page.evaluate(sources))
 
     def run_all(self) -> None:
         """Run every cell, and see that each one got its number."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         cells = "window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code')"
         counts = self.page.evaluate(f"() => {cells}.map(cell => cell.model.executionCount)")  # a hidden cell shows no prompt
-        assert all(counts), counts
+        assert all(counts), f"{counts}, since the run ends at an error: {self.faults()}"
+
+    def faults(self) -> list[str]:
+        """What cells show that went wrong."""
+        kinds = [f"[data-mime-type='application/vnd.jupyter.{kind}']" for kind in ("error", "stderr")]
+        return self.page.locator(", ".join(kinds)).all_inner_texts()
 
     def run_through(self, text: str) -> None:
         """Run the cells from the top up to and including the first one that contains `text`."""
-        cells = self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.source)")
-        last = next(number for number, source in enumerate(cells) if text in source)
+        last = next(number for number, source in enumerate(self.cells) if text in source)
         for number in range(last + 1):
-            self.page.evaluate(
-                """async number => {
-                  const notebook = window.jupyterapp.shell.currentWidget.content;
-                  notebook.deselectAll();
-                  notebook.activeCellIndex = number;
-                  await window.jupyterapp.commands.execute('notebook:run-cell');
-                }""",
-                number,
-            )
+            self.run(number)
+
+    def run(self, number: int) -> None:
+        """Run this cell, the first one being 0."""
+        self.page.evaluate(
+            """async number => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              notebook.deselectAll();
+              notebook.activeCellIndex = number;
+              await window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            number,
+        )
 
     def press(self, tooltip: str) -> None:
         """Press the button with this tooltip (it names the participant)."""

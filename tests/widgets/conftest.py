@@ -11,7 +11,7 @@ AXE = Path(__file__).resolve().parent.parent / "js" / "node_modules" / "axe-core
 REQUIRED = os.environ.get("REALTIME_LAB_BROWSER") == "required"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser():
     found = find_browser()
     if found is None and REQUIRED:

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from aiohttp import web
 from playwright.sync_api import Page, Route
+from playwright.sync_api import TimeoutError as NothingCame
 
 from realtime_lab import Lab
 from realtime_lab.lab.side_channel import PAGE
@@ -149,6 +150,8 @@ def test_a_tab_is_cut_refreshed_and_opened_elsewhere(lab: Lab, run: OnLoop, page
     assert len(lab.server.sids) == 2
     run(lab.close())
     page.get_by_text("The lab is gone.").wait_for()
+    with pytest.raises(NothingCame), page.expect_request("**/socket.io/**", timeout=1500):
+        pass  # nobody goes on trying to connect
     assert wrong == []
     assert lab.errors == []
 

@@ -11,8 +11,11 @@ import ipywidgets
 import pytest
 
 from realtime_lab import Lab
+from realtime_lab.history.picture import Picture
 from realtime_lab.widgets import control_room
+from realtime_lab.widgets.live_view import STEPS, LiveView
 from realtime_lab.widgets.painter import Painter
+from tests.history.stories_of_retries import offline
 
 RETRIES = {"retries": math.inf, "ack_timeout": 1.0}
 
@@ -21,7 +24,7 @@ class Room:
     """Finds the parts of a room as a learner would: by row and by label."""
 
     def __init__(self, room):
-        self.head, self.said, self.picture, self.score, self.run = room._box.children
+        self.head, self.said, self.picture, self.bar, self.score, self.run = room._box.children
 
     def row(self, name):
         """Its state, then its buttons."""
@@ -38,6 +41,9 @@ class Room:
     def press(self, name, label):
         button = next(child for child in self.row(name).children if getattr(child, "description", "") == label)
         button.click()
+
+    def bar_button(self, label):
+        return next(child for child in self.bar.children if getattr(child, "description", "") == label)
 
     async def until(self, condition):
         deadline = time.monotonic() + 5
@@ -357,3 +363,72 @@ def test_the_whole_run_is_one_line_that_does_the_same_again():
             assert str(again.verdict()) == str(lab.verdict())
 
     in_a_room(work)
+
+
+def test_a_paused_room_keeps_picture_score_and_log_of_one_moment_while_the_lab_goes_on():
+    async def work(lab, room):
+        room.press("server", "Publish")
+        await room.until(lambda: holders(room) == {1: ["handled", "handled"]})
+        await lab.settle()
+        assert room.bar_button("Step ▸").disabled
+        before = room.picture.value, room.score.value
+        room.bar_button("Pause").click()
+        await room.until(lambda: "Paused at event" in room.said.value and not room.bar_button("Step ▸").disabled)
+        room.press("server", "Publish")
+        await lab.settle()
+        await room.until(lambda: f" of {len(lab.journal)}:" in room.said.value)
+        assert (room.picture.value, room.score.value) == before
+        while len(holders(room)) == 1:
+            said = room.said.value
+            room.bar_button("Step ▸").click()
+            await room.until(lambda said=said: room.said.value != said)
+        assert holders(room)[2] == ["not yet", "not yet"]
+        assert "#2 stored as 2" in room.said.value
+        assert "2 sent" in room.score.value
+        room.bar_button("◂ Back").click()
+        await room.until(lambda: len(holders(room)) == 1)
+        room.bar_button("Live").click()
+        await room.until(lambda: holders(room) == {number: ["handled", "handled"] for number in (1, 2)} and "Paused" not in room.said.value)
+        assert room.bar_button("Pause")
+
+    in_a_room_with_a_log(work)
+
+
+def test_the_picture_tells_each_message_and_the_line_below_has_the_same_sentence():
+    async def work(lab, room):
+        room.press("bob", "Cut")
+        await room.shows("bob", "cut")
+        room.press("alice", "Send")
+        sentence = "alice&#x27;s chat message #1 reached the server&#x27;s handler; bob missed it: the link was cut."
+        await room.until(lambda: f'aria-label="{sentence}"' in room.picture.value)
+        assert f">{sentence}</div>" in room.bar.children[-1].value
+
+    in_a_room(work)
+
+
+def test_who_steps_through_a_closed_lab_still_sees_its_history():
+    async def main():
+        lab = await Lab.start()
+        alice = await lab.join("alice")
+        shown = control_room(lab)
+        room = Room(shown)
+        alice.emit("chat message", 1)
+        await lab.settle()
+        await room.until(lambda: "1 arrived" in room.score.value)
+        await lab.close()
+        await room.until(lambda: not shown._painter._thread.is_alive())
+        while "1 arrived" in room.score.value:
+            room.bar_button("◂ Back").click()
+        assert "This lab is closed" in room.said.value
+        assert "Paused at event" in room.said.value
+        room.bar_button("Live").click()
+        assert "1 arrived" in room.score.value
+
+    asyncio.run(main())
+
+
+def test_pause_keeps_what_is_on_the_screen_and_not_what_came_since():
+    view, events = LiveView(lambda: None, stores=False), offline().events
+    view.paint(Picture(STEPS, events[:8]))
+    view.bar.children[0].click()
+    assert view.step(events) == events[:8]

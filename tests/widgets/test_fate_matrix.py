@@ -1,10 +1,8 @@
 """The buttons of a fate matrix and the progress of a sweep: without a browser, in a real kernel, and in a real browser."""
 
-import contextlib
 import html
 import inspect
 import math
-import queue
 import re
 import threading
 import time
@@ -14,13 +12,12 @@ import ipywidgets
 import nbformat
 import pytest
 from IPython.core.interactiveshell import ExecutionResult
-from jupyter_client.manager import KernelManager
 
 from realtime_lab.history.fates import FATES
 from realtime_lab.lab.sweep import sweep
 from realtime_lab.lab.trial import Design
 from realtime_lab.widgets import explore, progress_bar
-from tests.lab.test_kernel import Kernel
+from tests.lab.test_kernel import running_kernel
 from tests.widgets.browser import Notebook, browser_page, jupyterlab
 from tests.widgets.test_accessible import Keyboard, assert_accessible
 
@@ -188,23 +185,15 @@ def test_what_a_stored_notebook_keeps_of_a_bar_is_always_the_same():
 
 @pytest.fixture(scope="module")
 def kernel():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    kernel = Kernel(manager)
-    try:
+    with running_kernel() as kernel:
         kernel.run(SETUP)
         yield kernel
-    finally:
-        kernel.client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        with contextlib.suppress(queue.Empty):
-            manager.cleanup_resources()
 
 
 @pytest.mark.parametrize(("code", "error"), [("await sweep(chat, designs, progress=bar)", "CancelledError"),
                                             ("sweep(chat, designs, progress=bar).run()", "KeyboardInterrupt")])  # fmt: skip
 def test_interrupt_ends_a_sweep_soon_closes_every_lab_and_the_bar_says_when(kernel, code, error):
-    kernel.run("from tests.lab.test_leaks import open_files; await sweep(chat, designs[:1], faults=['cut']); before = open_files()")
+    kernel.run("from tests.ports import connections; await sweep(chat, designs[:1], faults=['cut']); before = connections()")
     request = kernel.start(f"bar = progress_bar()\n{code}")
     _until_some_runs_are_done(kernel, request)
     began = time.monotonic()
@@ -213,7 +202,7 @@ def test_interrupt_ends_a_sweep_soon_closes_every_lab_and_the_bar_says_when(kern
     assert time.monotonic() - began < 5.0  # mostly 1.1 s; 2.7 s on a machine with five times as much to do as it can
     assert re.search(r">interrupted after \d+ of \d\d+ runs<", kernel.run("bar._words.value"))
     assert kernel.run("import threading; [t.name for t in threading.enumerate() if 'realtime_lab' in t.name]") == "[]"
-    assert int(kernel.run("open_files() - before")) < 15, "a lab that is not closed keeps its sockets and its database open"
+    assert int(kernel.run("connections() - before")) <= 0, "a lab that is not closed keeps its sockets open"
 
 
 def _until_some_runs_are_done(kernel, request):
