@@ -18,13 +18,14 @@ from realtime_lab.lab.exercises.learners_retry import Sender
 from realtime_lab.lab.exercises.lost import LOST, Lost
 from realtime_lab.lab.exercises.offset import OFFSET, Offset
 from realtime_lab.lab.exercises.once import ONCE, Decide
+from realtime_lab.lab.exercises.page import PAGE, Page
 from realtime_lab.lab.exercises.reading import READING
 from realtime_lab.lab.exercises.retry import RETRY
 from realtime_lab.lab.exercises.sights import SIGHTS_EXERCISE
 from realtime_lab.lab.report import Report
 from realtime_lab.lab.trial import Design
 
-__all__ = ["SUSPECTS", "begin", "buffer", "bug_hunt", "claims", "kitchen", "lost", "offset", "once", "reading", "retry", "sights"]
+__all__ = ["SUSPECTS", "begin", "buffer", "bug_hunt", "claims", "kitchen", "lost", "offset", "once", "page", "reading", "retry", "sights"]
 
 
 def reading(answers: Mapping[str, Sequence[str]]) -> Report:
@@ -97,3 +98,8 @@ def offset(answer: Offset) -> Report:
 def buffer(answer: type[Buffer]) -> Report:
     """Lesson 03. `MyBuffer(limit)`, a class: `emit(key)` returns "keep" or "refuse", and `take(room)` the keys that leave now."""
     return _check(BUFFER, answer)
+
+
+def page(answer: type[Page]) -> Report:
+    """Lesson 09. `MyPage(storage)`, a class: `emit(text)`, `waiting()` returns pairs (key, text), and `acknowledged(key)`."""
+    return _check(PAGE, answer)

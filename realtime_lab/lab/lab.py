@@ -214,13 +214,21 @@ class Lab(Recorded):
         return self.thread.wait(self.thread.submit(work))
 
     async def close(self) -> None:
-        """Stop everything. Safe to call twice."""
+        """Stop everything, to its end even if the caller is cancelled meanwhile (Interrupt). Safe to call twice."""
         if self.closed:
             return
         if self.thread.inside:
             raise LabTrouble("lab.close() would wait for itself: this code already runs on the lab's thread. Close the lab from a cell.")
         self.closed = True
         self._forget()
+        closing = asyncio.ensure_future(self._end())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait({closing})
+            raise
+
+    async def _end(self) -> None:
         try:
             self._outgoing.flush()
             async with asyncio.timeout(CLOSE_LIMIT):

@@ -1,6 +1,7 @@
 """What a lab's record says: the journal, and everything that is computed from it."""
 
 import asyncio
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from realtime_lab.lab.figure import Figure
 from realtime_lab.lab.loop_thread import Trouble
 from realtime_lab.lab.member import Member
 from realtime_lab.lab.rests import Rests
-from realtime_lab.lab.scheduling import schedule_of
+from realtime_lab.lab.schedule_reader import ScheduleReader
 from realtime_lab.net.link import Link
 from realtime_lab.rules.faults import Direction
 
@@ -26,6 +27,7 @@ class Recorded(ABC):
     """The recording half of `Lab`."""
 
     _rests: Rests
+    _schedule: ScheduleReader
     _started_with: dict[str, Any]
 
     def __init__(self) -> None:
@@ -38,6 +40,8 @@ class Recorded(ABC):
         """Called on any thread whenever there is something new to show."""
         self.links: dict[str, Link] = {}
         self.participants: dict[str, Member] = {}
+        self._reading = threading.Lock()
+        """A cell and a painter may ask for the schedule at once."""
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
         self.journal.subscribe(lambda event: self._tell())
@@ -74,13 +78,16 @@ class Recorded(ABC):
         notes = [f"handlers of {name} are not part of it" for name, each in self.participants.items() if each.handles]
         if not isinstance(self._started_with.get("log"), bool | None):
             notes.append("the log was a log of its own: what was in it before, and its settings, are not part of it")
-        options = {name: value for name, value in self._started_with.items() if name != "port" and value and value != USUAL.get(name)}
-        server = {name: True if name == "log" else value for name, value in options.items()}
-        return str(schedule_of(self.journal.events, tuple(self._rests.marks), server, notes))
+        with self._reading:
+            for event in self.journal.since(self._schedule.seen):
+                self._schedule.feed(event)
+            return self._schedule.text(self._rests.marks, notes)
 
     def _can_be_repeated(self, loop: asyncio.AbstractEventLoop, under_way: Callable[[], list[str]], options: dict[str, Any]) -> None:
         """What `schedule` needs besides the journal: when the lab was at rest, and the options of its server."""
         self._rests, self._started_with = Rests(self.journal, loop, under_way, self._tell), options
+        told = {name: value for name, value in options.items() if name != "port" and value and value != USUAL.get(name)}
+        self._schedule = ScheduleReader({name: True if name == "log" else value for name, value in told.items()})
 
     def wire(self, name: str, direction: str | None = None) -> list[Event]:
         """The packets that crossed a participant's link, in order (journal events of kind "wire")."""

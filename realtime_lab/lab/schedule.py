@@ -14,6 +14,7 @@ Nothing here is ever executed: a text can do what the table of verbs says, and n
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -60,7 +61,12 @@ class Schedule:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "".join(["; ".join(str(step) for step in self.steps), *(f" # {note}" for note in self.notes)]).strip()
+        return in_one_line(map(str, self.steps), self.notes)
+
+
+def in_one_line(steps: Iterable[str], notes: Iterable[str]) -> str:
+    """The text of a schedule."""
+    return "".join(["; ".join(steps), *(f" # {note}" for note in notes)]).strip()
 
 
 def parse(text: str) -> Schedule:

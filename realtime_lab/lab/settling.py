@@ -39,9 +39,8 @@ def unsettled(server: Server, participants: dict[str, Member], links: dict[str, 
     for sid in server.sids:
         reasons += _connection(journeys.connections[sid], links)
     halted = {name for name, participant in participants.items() if participant.client.halted is not None}
-    for connection in journeys.connections.values():
-        if connection.live:
-            reasons += _under_way(connection, links, journeys, halted=connection.client in halted)
+    for connection in journeys.live.values():
+        reasons += _under_way(connection, links, journeys, halted=connection.client in halted)
     return reasons
 
 

@@ -146,7 +146,7 @@ class Tab:
     async def _until_opened(self, timeout: float, but: Life | None) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.client.life in (None, but) or (self.proxy.state == "open" and not self.client.connected):
+                while self.client.life in (None, but) or (self.proxy.state == "open" and not (self.client.connected and self.client.idle)):
                     self.client.changed.clear()
                     await self.client.changed.wait()
         return self.client.life not in (None, but)

@@ -24,9 +24,11 @@ KINDS = {
     "connecting": (), "connected": ("sid",), "disconnected": ("sid", "reason"), "emitted": ("message", "event"), "buffered": ("message",),
     "sent": ("message", "sid", "index"), "acked": ("message", "sid", "index"), "timed_out": ("message", "sid", "index"),
     "discarded": ("message",), "settled": ("message", "reason"), "recovered": ("sid", "index"), "received": ("message", "sid", "index"),
-    "handled": ("message",),
+    "handled": ("message",), "upgrading": (), "upgraded": (),
 }  # fmt: skip
-"""What it may be about, and what it has to say then."""
+"""What it may be about, and what it has to say then. The last two are not for the record: the link sees the upgrade."""
+TIMED = "its timeout is running"
+"""The `text` of a message in the send buffer that will not stay there."""
 FOR_GOOD = ("io server disconnect", "io client disconnect")
 """Reasons after which the official client does not come back by itself."""
 OWN = ("emitted", "buffered", "sent", "acked", "timed_out", "discarded", "settled")
@@ -58,6 +60,8 @@ class TabClient:
         self.state = "disconnected"
         self.offset: int | None = None
         self.life: Life | None = None
+        self.upgrading = False
+        """Is its transport about to become a WebSocket? What breaks a connection before that is noticed in another way."""
         self.emissions = 0
         """Messages emitted in all its lives."""
         self.changed = asyncio.Event()
@@ -77,7 +81,8 @@ class TabClient:
         """Has the page done all that it was told, and is nothing of it under way?"""
         if self.life is None:
             return True
-        return self._obeyed == self._given and not (self.connected and self.life.kept)
+        stays = set() if self.connected else {"buffered", "sent"} if self._queues else {"buffered"}
+        return self._obeyed == self._given and not self.upgrading and stays.issuperset(self.life.kept.values())
 
     # -- to the page ----------------------------------------------------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class TabClient:
         self.life = life = Life(name, len(self._journal))
         opening = self._opening()
         self._queues = bool(opening["settings"].get("retries"))
-        life.commands.put_nowait({"do": "open", "name": self.name, **opening})
+        self._command("open", name=self.name, **opening)
         self.changed.set()
         return life
 
@@ -124,7 +129,7 @@ class TabClient:
                 self._journal.record(self.name, "settled", message=number, reason="unknown", text=BROKEN)
             else:
                 self._journal.record(self.name, "forgotten", message=number, reason=REFRESHED)
-        self.life, self.state = None, "disconnected"
+        self.life, self.state, self.upgrading = None, "disconnected", False
         self._obeyed = self._given
         self.changed.set()
 
@@ -136,10 +141,14 @@ class TabClient:
     def told(self, life: Life, report: Mapping[str, Any]) -> None:
         """Write down what the page says. Raises InvalidSetting if that cannot be."""
         kind, details = _checked(report)
+        if kind in ("upgrading", "upgraded"):
+            self.upgrading = kind == "upgrading"
+            self.changed.set()
+            return
         if "message" in details:
             details["message"] += life.earlier
         if kind in OWN:
-            self._keep(life, kind, details["message"])
+            self._keep(life, kind, details["message"], timed=details.get("text") == TIMED)
         self._journal.record(self.name, kind, **details)
         match kind:
             case "connecting":
@@ -152,7 +161,7 @@ class TabClient:
                 self.offset = details.get("offset", self.offset)
         self.changed.set()
 
-    def _keep(self, life: Life, kind: str, number: int) -> None:
+    def _keep(self, life: Life, kind: str, number: int, *, timed: bool) -> None:
         if kind == "emitted":
             life.kept[number] = kind
             self.emissions += 1
@@ -161,7 +170,7 @@ class TabClient:
         elif kind == "settled":
             del life.kept[number]
         elif kind in ("buffered", "sent"):
-            life.kept[number] = kind
+            life.kept[number] = TIMED if kind == "buffered" and timed else kind
 
     async def close(self) -> None:
         """The lab ends: the page is told, and says nothing more."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from importlib.resources import as_file
 
 from realtime_lab.errors import NoBrowser
@@ -15,6 +16,12 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 CHROMIUM_OPTIONS = ("--headless=new", "--no-first-run", "--disable-gpu", "--disable-extensions", "--mute-audio")
 ANSWER_LIMIT = 20.0
 """Seconds that a browser without a window has to load the page."""
+FOLDER = "{folder}"
+"""Stands for a program's own empty folder."""
+NOTHING = (
+    "this tab has no window here, and neither Node.js (20 or newer) nor Chromium runs here without one. Open this notebook in JupyterLab, "
+    "where the tab is shown, or install Node.js."
+)
 
 
 class Tabs:
@@ -40,14 +47,27 @@ class Tabs:
     async def open_without_window(self, tab: Tab) -> None:
         """Run its page in Node.js, or in a browser that shows no window. Raises NoBrowser if neither is installed, or none answers."""
         before = tab.client.life
-        folder = tempfile.TemporaryDirectory(prefix="realtime_lab_tab_", ignore_cleanup_errors=True)
         with as_file(PAGE) as page:
-            program = _program(tab.address, str(page / "node.mjs"), folder.name)
-            null = asyncio.subprocess.DEVNULL
-            process = await asyncio.create_subprocess_exec(*program, stdin=null, stdout=null, stderr=null, start_new_session=True)
+            for program in _programs(tab.address, str(page / "node.mjs")):
+                process = await self._run(program)
+                opened = asyncio.ensure_future(tab.until_opened(ANSWER_LIMIT, but=before))
+                ended = asyncio.ensure_future(process.wait())  # such as a Node.js that is too old
+                try:
+                    await asyncio.wait({opened, ended}, return_when=asyncio.FIRST_COMPLETED)
+                    if opened.done() and opened.result():
+                        return
+                finally:
+                    opened.cancel()
+                    ended.cancel()
+        raise NoBrowser(NOTHING)
+
+    async def _run(self, program: list[str]) -> asyncio.subprocess.Process:
+        folder = tempfile.TemporaryDirectory(prefix="realtime_lab_tab_", ignore_cleanup_errors=True)
+        null = asyncio.subprocess.DEVNULL
+        filled = [part.replace(FOLDER, folder.name) for part in program]
+        process = await asyncio.create_subprocess_exec(*filled, stdin=null, stdout=null, stderr=null, start_new_session=True)
         self._running.append((process, folder))
-        if not await tab.until_opened(ANSWER_LIMIT, but=before):
-            raise NoBrowser(f"{program[0]} did not open {tab.name}'s tab in {ANSWER_LIMIT:.0f} s.")
+        return process
 
     async def stop(self) -> None:
         """End every page and every process."""
@@ -60,13 +80,10 @@ class Tabs:
             folder.cleanup()
 
 
-def _program(address: str, script: str, folder: str) -> list[str]:
+def _programs(address: str, script: str) -> Iterator[list[str]]:
+    """What can be tried, the lightest first."""
     if node := shutil.which("node"):
-        return [node, "--experimental-websocket", "--no-warnings", script, address]
+        yield [node, "--experimental-websocket", "--no-warnings", script, address]
     if browser := next(filter(None, map(shutil.which, CHROMIUM)), None):
         sandbox = ["--no-sandbox"] * (hasattr(os, "geteuid") and os.geteuid() == 0)
-        return [browser, *CHROMIUM_OPTIONS, *sandbox, f"--user-data-dir={folder}", address]
-    raise NoBrowser(
-        "this tab has no window here, and neither Node.js nor Chromium is installed to run it without one. Open this notebook in "
-        "JupyterLab, or install Node.js 20 or newer."
-    )
+        yield [browser, *CHROMIUM_OPTIONS, *sandbox, f"--user-data-dir={FOLDER}", address]

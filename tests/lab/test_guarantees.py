@@ -8,6 +8,7 @@ import time
 import pytest
 
 from realtime_lab import BufferFull, EventLog, FaultPending, InvalidSetting, Lab, NotConnected, Rejected, TryAgain, UnknownFault
+from realtime_lab.lab.starting import CALM
 from realtime_lab.net.crash import CRASHES
 from tests.net.harness import until
 
@@ -310,3 +311,34 @@ async def test_an_acknowledgement_that_came_too_late_is_not_called_lost_when_the
         alice.link.cut()
         await lab.settle()
         assert "ack #1" not in str(lab.figure())
+
+
+def test_a_batch_of_a_client_is_judged_and_drawn_event_by_event():
+    def run(batch):
+        found = []
+
+        async def main():
+            async with asyncio.timeout(25), Lab.start(dedupe=True, **CALM) as lab:
+                alice = await lab.join("alice", retries=math.inf, ack_timeout=5, window=20, batch=batch)
+                await alice.emit(CHAT, "first")
+                alice.link.cut()
+                await lab.settle()
+                for n in range(2, 8):
+                    alice.emit(CHAT, n)
+                alice.link.cut(packet=3, direction="upstream")  # the first packet with an event behind the handshake
+                alice.link.restore()
+                await lab.settle()
+                alice.link.restore()
+                await lab.settle()
+                inside = {event.inside for event in lab.journal if event.kind == "received" and event.node == "server"}
+                assert (max(inside) >= 4) == batch
+                leg = lab.verdict().leg("alice", "server")
+                found.append((leg.received, leg.lost, leg.duplicated, leg.in_flight, leg.unknown, leg.acked_unhandled))
+                assert {event.reason for event in lab.journal if event.kind == "settled"} == {"acked"}
+                assert "alice -> server  #2 #3 #4 #5 #6 #7  arrived" in str(lab.figure())
+
+        asyncio.run(main())
+        return found
+
+    alone, together = run(False), run(True)
+    assert alone == together == [(("#1", "#2", "#3", "#4", "#5", "#6", "#7"), (), (), (), (), ())]

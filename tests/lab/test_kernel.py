@@ -2,6 +2,8 @@
 
 import contextlib
 import queue
+import sys
+import tempfile
 import time
 
 import pytest
@@ -39,6 +41,7 @@ class Kernel:
                 text += content["data"]["text/plain"]
             elif message["msg_type"] == "error":
                 error = content["ename"]
+                self.traceback = content["traceback"]
             elif message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return text, error
 
@@ -48,18 +51,27 @@ class Kernel:
         return text
 
 
+@contextlib.contextmanager
+def running_kernel():
+    """Not on ports where that can be: between their choice and their use somebody else may take them."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        way = {} if sys.platform == "win32" else {"transport": "ipc", "ip": f"{folder}/kernel"}
+        manager = KernelManager(kernel_name="python3", **way)
+        manager.start_kernel()
+        kernel = Kernel(manager)
+        try:
+            yield kernel
+        finally:
+            kernel.client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            with contextlib.suppress(queue.Empty):
+                manager.cleanup_resources()
+
+
 @pytest.fixture
 def kernel():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    kernel = Kernel(manager)
-    try:
+    with running_kernel() as kernel:
         yield kernel
-    finally:
-        kernel.client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        with contextlib.suppress(queue.Empty):
-            manager.cleanup_resources()
 
 
 INTERRUPTED = [
@@ -118,3 +130,11 @@ def test_a_script_pasted_into_a_cell_works_after_allow_asyncio_run_and_only_then
     assert error == "RuntimeError"
     assert "asyncio.run() now works" in kernel.run("from realtime_lab import allow_asyncio_run\nallow_asyncio_run()")
     assert kernel.run(script) == "('#6', '#7', '#8', '#9', '#10')"
+
+
+def test_without_a_browser_a_notebook_says_what_to_install_and_shows_no_traceback(kernel):
+    kernel.run(SETUP)
+    kernel.run('import os\nos.environ |= {"PATH": "", "REALTIME_LAB_TAB": "windowless"}\nfrom realtime_lab.widgets import browser_tab')
+    assert kernel.finish(kernel.start('await browser_tab(lab, "carol")'))[1] == "NoBrowser"
+    [sentence] = kernel.traceback
+    assert sentence.startswith("NoBrowser: this tab has no window here") and "install Node.js" in sentence

@@ -7,6 +7,7 @@ import pytest
 
 from realtime_lab import InvalidSetting, Lab, LabTrouble, UnknownFault
 from realtime_lab.lab.publishing import CHAT
+from realtime_lab.lab.starting import CALM
 
 DOWN = ("server", "bob")
 
@@ -44,6 +45,62 @@ def test_what_was_published_while_a_client_was_away_comes_in_order_and_once():
         assert (leg.arrived, leg.lost, leg.duplicated, leg.reordered) == (6, (), (), ())
 
     played(work)
+
+
+def test_a_batch_is_judged_and_drawn_event_by_event():
+    def run(batch):
+        found = []
+
+        async def main():
+            async with asyncio.timeout(25), Lab.start(log=True, **CALM) as lab:
+                bob = await lab.join("bob", replay=True, batch=batch)
+                got = []
+                bob.on(CHAT)(got.append)
+                await lab.publish(CHAT, 1)
+                await lab.settle()
+                await away(lab, bob, *range(2, 8))
+                bob.link.cut()
+                await lab.settle()
+                for n in range(8, 13):
+                    await lab.publish(CHAT, n)
+                bob.link.restore()
+                await lab.settle()
+                await lab.publish(CHAT, 13)
+                await lab.settle()
+                assert got == list(range(1, 14))
+                inside = {event.inside for event in lab.journal if event.kind == "received" and event.node == "bob"}
+                assert (max(inside) >= 4) == batch
+                legs = [(leg.name, leg.received, leg.lost, leg.in_flight, leg.duplicated) for leg in lab.verdict().legs]
+                found.extend([legs, str(lab.figure())])
+
+        asyncio.run(main())
+        return found
+
+    assert run(False) == run(True)
+
+
+def test_a_batch_that_is_cut_off_comes_again_and_nothing_is_lost():
+    async def main():
+        async with asyncio.timeout(25), Lab.start(log=True, **CALM) as lab:
+            bob = await lab.join("bob", replay=True, batch=True)
+            got = []
+            bob.on(CHAT)(got.append)
+            bob.link.cut()
+            await lab.settle()
+            for n in range(1, 6):
+                await lab.publish(CHAT, n)
+            passed = max(event.packet for event in lab.wire("bob", "downstream"))
+            bob.link.cut(before=passed + 3, direction="downstream")  # the acceptance, the session, and then all of it
+            bob.link.restore()
+            while not any(event.kind == "dropped" and event.event == "batch" for event in lab.journal):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            bob.link.restore()
+            await lab.settle()
+            assert got == [1, 2, 3, 4, 5]
+            leg = lab.verdict().leg(*DOWN)
+            assert (len(leg.sent), leg.arrived, leg.lost, leg.duplicated, leg.in_flight) == (5, 5, (), (), ())
+
+    asyncio.run(main())
 
 
 def test_a_client_that_never_received_an_event_still_loses_nothing():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,9 +16,11 @@ import pytest
 
 from realtime_lab import Lab
 from realtime_lab.errors import InvalidSetting, NameTaken, NoBrowser, NotConnected, UnknownFault
-from realtime_lab.history.journal import Event
+from realtime_lab.history.journal import Event, Journal
 from realtime_lab.lab.side_channel import PAGE
 from realtime_lab.lab.tab import Tab
+from realtime_lab.lab.tab_client import REFRESHED, TabClient
+from realtime_lab.lab.tabs import CHROMIUM
 from tests.lab.storm import retrying, storm
 from tests.net.harness import until
 from tests.net.javascript import FOLDER, INSTALLED
@@ -48,6 +51,7 @@ def story(lab: Lab, since: int = 0) -> list[tuple[str, str]]:
 
 async def test_what_the_official_client_does_is_on_record_as_what_ours_does() -> None:
     async with carol_in() as (lab, carol):
+        assert {event.transport for event in lab.wire("carol")} == {"polling", "websocket"}, "its upgrade is done"
         bob = await lab.join("bob")
         carol.emit(CHAT, 1)
         carol.emit(CHAT, {"n": 2}, ack_timeout=5)
@@ -106,14 +110,35 @@ async def test_a_timeout_takes_an_offline_message_out_of_the_buffer() -> None:
     async with carol_in() as (lab, carol):
         carol.link.cut()
         await lab.settle()
-        carol.emit(CHAT, 1, ack_timeout=0.05)
-        await until(lambda: of(lab, "settled"))
+        carol.emit(CHAT, 1, ack_timeout=0.2)
+        await lab.settle()  # it will not stay in the buffer, so nothing is at rest before
+        assert of(lab, "settled")
         carol.link.restore()
         await lab.settle()
         assert story(lab)[1:] == [
             ("buffered", "not connected"), ("discarded", "its timeout took it out of the buffer"), ("settled", "unknown"),
         ]  # fmt: skip
         assert lab.verdict().leg("carol", "server").lost
+
+
+def test_a_page_is_not_at_rest_before_it_has_told_what_became_of_it_and_of_its_messages() -> None:
+    for queues in (False, True):
+        client = TabClient("carol", Journal(clock=lambda: 0.0), lambda queues=queues: {"settings": {"retries": 3 * queues}})
+        life = client.begin("one")
+        assert not client.idle  # else nobody would wait for its first attempt to connect
+        client.obeyed(1)
+        assert client.idle
+        for kind in ("upgrading", "upgraded"):  # a cut before the upgrade is noticed in another way, and later
+            client.told(life, {"kind": kind})
+            assert client.idle == (kind == "upgraded")
+        sent = {"kind": "sent", "message": 0, "sid": "x", "index": 0}
+        for report in ({"kind": "connected", "sid": "x"}, {"kind": "emitted", "message": 0, "event": CHAT}, sent):
+            client.told(life, report)
+            assert client.idle == (report["kind"] == "connected")
+        client.told(life, {"kind": "disconnected", "sid": "x", "reason": "transport error"})
+        assert client.idle == queues  # a queue keeps it; else its fate is told next
+        client.told(life, {"kind": "settled", "message": 0, "reason": "unknown"})
+        assert client.idle
 
 
 async def test_retries_send_again_after_a_lost_acknowledgement_and_ids_make_it_once() -> None:
@@ -129,6 +154,17 @@ async def test_retries_send_again_after_a_lost_acknowledgement_and_ids_make_it_o
             assert leg.received == (("#1", "#2") if ids else ("#1", "#1", "#2"))
             assert [event.attempt for event in of(lab, "sent")] == [1, 2, 1]
             assert [event.reason for event in of(lab, "settled")] == ["acked", "acked"]
+
+
+async def test_a_retried_message_that_is_under_way_is_forgotten_with_the_page() -> None:
+    async with carol_in(retries=3, ack_timeout=5) as (lab, carol):
+        carol.link.stall("downstream")  # the answer does not come
+        carol.emit(CHAT, "kept")
+        await until(lambda: of(lab, "sent"))
+        await carol.refresh()
+        await until(lambda: of(lab, "forgotten"))
+        assert [event.reason for event in of(lab, "forgotten")] == [REFRESHED]
+        assert not of(lab, "settled")
 
 
 async def test_retries_without_a_timeout_send_each_acknowledged_message_again_and_again() -> None:
@@ -223,6 +259,25 @@ async def test_without_a_page_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("PATH", "")
         with pytest.raises(NoBrowser, match="Node"):
             await lab.open_without_window(carol)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="its Node.js is a shell script")
+async def test_where_node_is_too_old_a_browser_without_a_window_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nexit 9\n")
+    node.chmod(0o755)
+    async with Lab.start(name="tabs") as lab:
+        carol = await lab.open_tab("carol")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(NoBrowser, match=r"Node.js \(20 or newer\) nor Chromium"):
+            await lab.open_without_window(carol)
+        if browser := next(filter(None, (shutil.which(name, path=os.defpath) for name in CHROMIUM)), None):
+            (tmp_path / "chromium").symlink_to(browser)
+            monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + os.defpath)
+            await lab.open_without_window(carol)
+            carol.emit(CHAT, 1)
+            await lab.settle()
+            assert lab.verdict().leg("carol", "server").received == ("#1",)
 
 
 async def test_a_stranger_gets_neither_the_page_nor_anything_else_and_a_report_is_checked() -> None:

@@ -19,10 +19,15 @@ function post(body) {
 }
 
 let over = false;
+let due = null; // a drawing that is to come
 
 function ended(sentence) {
+  if (due) {
+    draw(); // a browser draws no frame that is out of sight: what was to be drawn is the last that one can see here
+  }
   over = true;
   commands.close();
+  page.tab?.vanish(); // else it tries for ever to connect
   find("state").textContent = sentence;
   find("state").dataset.state = "closed";
   for (const control of document.querySelectorAll("button, input")) {
@@ -31,10 +36,14 @@ function ended(sentence) {
 }
 
 const chip = (text, title = "") => Object.assign(document.createElement("li"), { textContent: text, title });
-const fill = (id, items) => find(id).replaceChildren(...items);
-const label = ({ number, tries }) => `#${page.tab.before + number + 1}` + (tries > 1 ? ` (try ${tries})` : "");
 
-let due = null; // a drawing that is to come
+// A list shows its newest end. (scrollIntoView() could scroll the notebook around the frame.)
+function fill(id, items) {
+  find(id).replaceChildren(...items);
+  find(id).scrollTop = find(id).scrollHeight;
+}
+
+const label = ({ number, tries }) => `#${page.tab.before + number + 1}` + (tries > 1 ? ` (try ${tries})` : "");
 
 function draw() {
   due = null;
@@ -52,13 +61,11 @@ function draw() {
   fill("pending", kept.filter(({ state }) => state === "sent").map((each) => chip(label(each), JSON.stringify(each.data))));
   const told = messages.filter((each) => (each.asks || each.state === "dropped") && !kept.includes(each));
   fill("fates", told.slice(-MOST).map((each) => chip(`${label(each)} ${WORDS[each.state]}`, each.reason)));
-  find("fates").lastElementChild?.scrollIntoView({ block: "nearest" });
   const shown = events.slice(-MOST).map(({ event, data, offset }) =>
     chip(`${event}: ${JSON.stringify(data)}` + (offset === undefined ? "" : ` · offset ${offset}`)),
   );
   fill("events", shown);
-  find("events").lastElementChild?.scrollIntoView({ block: "nearest" });
-  find("offset").textContent = tab.offset === null ? "none yet" : String(tab.offset);
+  find("offset").textContent = tab.offset === null ? "none" : String(tab.offset);
   find("retries").checked = page.settings.retries > 0;
   find("ids").checked = Boolean(page.settings.clientId);
   find("keep").checked = Boolean(page.settings.keepOffset);

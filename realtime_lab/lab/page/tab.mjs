@@ -139,7 +139,8 @@ export class Tab {
       emit.apply(socket, args);
       if (socket.sendBuffer.length > before[0]) {
         this.#ofPacket.set(socket.sendBuffer.at(-1), this.#current);
-        this.#keep(this.#current, "not connected"); // a volatile one, too, until the first attempt to connect again (measured)
+        // A volatile one, too, until the first attempt to connect again (measured).
+        this.#keep(this.#current, "not connected", this.#current.timeout ? "its timeout is running" : "");
       }
       this.#current = before[1];
       return socket;
@@ -176,11 +177,19 @@ export class Tab {
     });
     socket.on("disconnect", (reason) => {
       this.reason = reason;
-      this.#report("disconnected", { sid: this.#sid, reason });
+      // Which of the two it is depends on whether the upgrade was done: chance, which the record leaves out.
+      this.#report("disconnected", { sid: this.#sid, reason: reason === "transport close" ? "transport error" : reason });
       for (const message of this.messages.filter((each) => each.state === "sent" && !each.timeout && !this.#settings.retries)) {
         this.#settle(message, "unknown", `${BROKEN}; the callback is never called`);
       }
       this.#changed();
+    });
+    socket.io.on("open", () => {
+      const { engine } = socket.io;
+      if (engine.transport.name === "polling") { // the server of a lab always offers the upgrade
+        this.#report("upgrading");
+        ["upgrade", "upgradeError", "close"].forEach((event) => engine.on(event, () => this.#report("upgraded")));
+      }
     });
     let told = true;
     socket.on("connect", () => (told = false));
@@ -217,9 +226,9 @@ export class Tab {
     this.#changed();
   }
 
-  #keep(message, reason) {
+  #keep(message, reason, text = "") {
     message.state = reason === "not connected" ? "buffered" : "waiting";
-    this.#report("buffered", { message: message.number, event: message.event, reason });
+    this.#report("buffered", { message: message.number, event: message.event, reason, text });
   }
 
   #sent(message, ack) {
