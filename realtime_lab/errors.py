@@ -33,6 +33,10 @@ class RealtimeLabError(Exception):
 class NoBrowser(RealtimeLabError):
     """A tab of a browser is wanted, and nothing is there that could run it."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence alone, for no line of code is wrong."""
+        return [f"NoBrowser: {self}"]
+
 
 class PageFailed(RealtimeLabError):
     """The page of a browser's tab came upon an error of its own."""

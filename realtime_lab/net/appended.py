@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from realtime_lab.net.intake import cause
 from realtime_lab.net.packets import Observer, brief
+from realtime_lab.net.receptions import cause
 
 
 class Appended:

@@ -18,14 +18,25 @@ FINGERPRINT = 32
 """Hexadecimal digits of a fingerprint (128 bits)."""
 
 
+encode = json.JSONEncoder(separators=COMPACT, allow_nan=False).encode
+"""Compact JSON text. Raises TypeError, ValueError, RecursionError."""
+
+
 def dump(value: Any) -> tuple[str, str | None]:
     """(JSON text, attachments): the attachments are a JSON array of base64 strings, or None when there are no bytes.
 
     The text is plain ASCII, so that any string can be stored. Raises NotSerialisable.
     """
     try:
+        return encode(value), None
+    except (TypeError, ValueError, RecursionError):
+        return _dump_with_bytes(value)  # or it cannot be stored at all
+
+
+def _dump_with_bytes(value: Any) -> tuple[str, str | None]:
+    try:
         content, attachments = Packet.deconstruct_binary(value)
-        text = json.dumps(content, separators=COMPACT, allow_nan=False)
+        text = encode(content)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotSerialisable(
             f"this data cannot be stored as JSON: {error}. Use numbers, text, lists, dicts, booleans, None or bytes."
@@ -50,21 +61,23 @@ def load(text: str, attachments: str | None = None) -> Any:
     return Packet.reconstruct_binary(content, [base64.b64decode(each) for each in json.loads(attachments)])
 
 
-def fingerprint(event: str, data: Any) -> str:
-    """A short hash of an event's name and content, equal for equal content whatever the order of a dict's keys. Raises NotSerialisable."""
-    attachments: list[bytes] = []
+def fingerprint(n: int, event: str, data: Any) -> str:
+    """A short hash of an event's number, name and content: what is sent again has the same one. Raises NotSerialisable."""
+    attachments: list[str] = []
 
     def placeholder(value: Any) -> dict[str, int]:
         if not isinstance(value, (bytes, bytearray)):
             raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-        attachments.append(bytes(value))
+        attachments.append(fingerprint_of(bytes(value)))
         return {"_placeholder": len(attachments)}
 
     try:
-        text = json.dumps([event, data], separators=COMPACT, sort_keys=True, default=placeholder)
+        text = json.dumps([n, event, data], separators=COMPACT, default=placeholder)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotSerialisable(f"this data has no fingerprint: {error}. Use JSON data (a dict's keys are strings) and bytes.") from None
-    digest = hashlib.sha256(text.encode("ascii"))
-    for each in attachments:
-        digest.update(hashlib.sha256(each).digest())
-    return digest.hexdigest()[:FINGERPRINT]
+    return fingerprint_of("".join([text, *attachments]).encode())
+
+
+def fingerprint_of(text: bytes) -> str:
+    """The same, of [n, event, data] as compact JSON."""
+    return hashlib.blake2b(text, digest_size=FINGERPRINT // 2).hexdigest()

@@ -20,6 +20,7 @@ from realtime_lab.net.envelope import announce
 from realtime_lab.net.gate import shown
 from realtime_lab.net.guarantees import Retries, outbox, store_at
 from realtime_lab.net.incoming import Incoming, OnError
+from realtime_lab.net.numbered import LEAST
 from realtime_lab.net.packets import Observer, allow_long_payloads, ignore
 from realtime_lab.net.receiving import Receiving
 from realtime_lab.net.supervisor import FINAL, Supervisor
@@ -42,12 +43,15 @@ class Client(Receiving, Emitting):
     retries                 None: each event is sent once. A number, or math.inf: how often it is sent again until it is acknowledged
                             (rules/retry.py; Socket.IO client option `retries`). Or a function that makes a rule of your own (RetryRule).
                             Needs an ack_timeout
-    window                  how many events may be under way at once, if retries are on
+    window                  how many events may be under way at once, if retries are on: 1, or as many as there can be with batch
     retry_delay, retry_delay_max    seconds, the wait before another try (rules/backoff.py); 0 does not wait
     replay                  True: what was published while it was away comes when it is back, in order, at least once: an event whose
                             handler was interrupted, or has raised, is given to it again; once in effect with transaction(); over a
                             restart of the client only with `store` (rules/replay.py, rules/inbox.py). Needs a Server with a log
     on_error                with replay, when a handler has raised four times for one event: "halt" there, or "skip" it
+    batch                   True: what waits travels together, in both directions, if the server is one of ours with a log: many events in
+                            one packet, and one acknowledgement for all of them. What has nothing to wait for goes at once, by itself.
+                            Needs retries, or replay
     store                   a file: events, their numbers and the offset survive a restart. Needs retries, because only an acknowledgement
                             tells when an event may be forgotten, or replay
     max_payload             bytes of one event at most: what the server accepts (there `max_http_buffer_size`, by default 1,000,000)
@@ -67,11 +71,12 @@ class Client(Receiving, Emitting):
         buffer_limit_bytes: int = 64_000_000,
         max_age: float | None = None,
         retries: Retries = None,
-        window: int = 1,
+        window: int | None = None,
         retry_delay: float = 0.5,
         retry_delay_max: float = 5.0,
         replay: bool = False,
         on_error: OnError = "halt",
+        batch: bool = False,
         store: str | Path | None = None,
         max_payload: int = 1_000_000,
         transports: Sequence[str] = ("websocket",),
@@ -88,7 +93,11 @@ class Client(Receiving, Emitting):
         self._transports = tuple(transports)
         if auth is not None and not isinstance(auth, dict) and not callable(auth):
             raise InvalidSetting(f"auth={auth!r}: give a dict, or a function that returns one.")
-        self._auth = auth
+        if batch and retries is None and not replay:
+            raise InvalidSetting("batch=True needs retries= or replay=True: only what is acknowledged can travel in a batch.")
+        if batch and max_payload < LEAST:
+            raise InvalidSetting(f"batch=True needs a max_payload of {LEAST:,} or more, here and at the server; it is {max_payload:,}.")
+        self._auth, self._batch = auth, batch
         self._max_payload = max_payload
         self._connect_timeout = seconds("connect_timeout", connect_timeout)
         super().__init__(observer)
@@ -96,7 +105,7 @@ class Client(Receiving, Emitting):
         delays = {"delay": seconds("retry_delay", retry_delay), "delay_max": seconds("retry_delay_max", retry_delay_max)}
         self._outbox = outbox(
             ack_timeout=ack_timeout, send_buffer=send_buffer, buffer_limit=buffer_limit, buffer_limit_bytes=buffer_limit_bytes,
-            max_age=max_age, retries=retries, window=window, store=kept, observe=observer, **delays,
+            max_age=max_age, retries=retries, window=window, batch=batch, store=kept, observe=observer, **delays,
         )  # fmt: skip
         if replay:
             self._incoming = Incoming(self._handlers, kept, self._next_reception, on_error=on_error, observe=observer, **delays)
@@ -228,7 +237,7 @@ class Client(Receiving, Emitting):
 
     async def _credentials(self) -> dict[str, Any]:
         auth = self._auth() if callable(self._auth) else self._auth
-        peer = self._outbox.peer
+        peer = replace(self._outbox.peer, batch=self._batch)
         if self._incoming is not None:
             peer = replace(peer, replays=True, known=self._incoming.position)
         return announce(await auth if inspect.isawaitable(auth) else auth, peer)
@@ -239,6 +248,10 @@ class Client(Receiving, Emitting):
         self._observe("connected", sid=connection.sid)
         self._outbox.opened(connection)
         self._handlers.call_soon("connect")
+
+    def _greeted(self, connection: Connection, *, batches: bool) -> None:
+        connection.batches = batches and self._batch
+        self._outbox.greeted()
 
     def _drained(self, connection: Connection) -> None:
         if connection is self._connection:

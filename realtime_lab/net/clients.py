@@ -1,7 +1,7 @@
 """The clients whose events have numbers, as the server knows them: which connection counts, and what was decided so far."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,7 @@ class NumberedClient:
     """Its events are taken one after the other."""
     stored: int = 0
     """The last number in the database, or in its open transaction."""
-    commits: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+    commits: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     """What is decided and not committed yet."""
     users: int = 0
     _ledger: Ledger | None = None
@@ -37,18 +37,24 @@ class NumberedClient:
         self._ledger.greet(self.first)
         return self._ledger
 
-    def decided(self, n: int, content: str, answer: dict[str, Any], commit: asyncio.Future[dict[str, Any]]) -> None:
+    def decided(self, n: int, content: str, answer: dict[str, Any], commit: asyncio.Future[Any]) -> None:
         """It is in the open transaction; the next number may follow it there."""
+        self.decided_all([(n, content)], {n: answer}, commit)
 
-        def over(commit: asyncio.Future[dict[str, Any]]) -> None:
-            self.commits.pop(n, None)
+    def decided_all(self, decisions: Sequence[tuple[Any, ...]], answers: Mapping[int, dict[str, Any]], commit: asyncio.Future[Any]) -> None:
+        """As `decided`, for numbers (n, content, ...) that follow each other."""
+
+        def over(commit: asyncio.Future[Any]) -> None:
+            for n, *_ in decisions:
+                self.commits.pop(n, None)
             if commit.cancelled() or commit.exception() is not None:
                 self.doubt()
 
         assert self._ledger is not None
-        self._ledger.decided(n, content, answer)
-        self.stored = n
-        self.commits[n] = commit
+        for n, content, *_ in decisions:
+            self._ledger.decided(n, content, answers[n])
+            self.commits[n] = commit
+        self.stored = decisions[-1][0]
         commit.add_done_callback(over)
 
     def doubt(self) -> None:

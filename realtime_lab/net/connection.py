@@ -20,6 +20,7 @@ from engineio.base_client import connected_clients
 from socketio import packet
 
 from realtime_lab.errors import ConnectionRejected
+from realtime_lab.net.ending_queue import EndingQueue
 from realtime_lab.net.gate import shown
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
@@ -48,18 +49,28 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Outgoing:
+    """An event on its way to the transport."""
+
     event: str
     data: Any
-    answered: Callable[..., object] | None
-    handed_over: Callable[[], object] | None
+    answered: Callable[..., object] | None = None
+    """Called with the acknowledgement; None: none is asked for."""
+    handed_over: Callable[[], object] | None = None
+    """Called when the transport has it."""
+
+
+Fetch = Callable[[], Outgoing]
+"""Gives what is to be sent, in the moment in which it can be."""
 
 
 class Connection:
-    """`opened` is called once the server has accepted, `drained` whenever there is room again, `ended` with the reason when it is over.
-
-    Then `gone` resolves too.
+    """`opened` is called once the server has accepted, `drained` whenever there is room again, `ended` with the reason when it is over,
+    and then `gone` resolves.
     """
+
+    batches = False
+    """Do both ends understand batches?"""
 
     def __init__(
         self,
@@ -77,7 +88,7 @@ class Connection:
         self._refusal: Any = None
         self._for_now = False
         """Does the refusal say nothing about this client, so that it may try again?"""
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Outgoing | Fetch] = deque()
         self._wake = asyncio.Event()
         self._flushing = False
         self._sent = 0
@@ -141,11 +152,18 @@ class Connection:
 
         With `answered` an acknowledgement is asked for; it is called with what comes. `handed_over`: the event was given to the transport.
         """
-        self._waiting.append(_Waiting(event, data, answered, handed_over))
+        return self._queue(Outgoing(event, data, answered, handed_over), asks=answered is not None)
+
+    def fetch(self, next_one: Fetch) -> Ticket:
+        """Queue a place for an event with an acknowledgement; which it is, `next_one` is asked when its turn has come."""
+        return self._queue(next_one, asks=True)
+
+    def _queue(self, next_one: Outgoing | Fetch, *, asks: bool) -> Ticket:
+        self._waiting.append(next_one)
         self._wake.set()
         self._sent += 1
-        self._asked += answered is not None
-        return Ticket(self, self._sent - 1, self._asked if answered is not None else 0)
+        self._asked += asks
+        return Ticket(self, self._sent - 1, self._asked if asks else 0)
 
     def forget(self, ticket: Ticket) -> None:
         """Nobody waits for this acknowledgement any more (python-socketio would keep its callback until the connection ends)."""
@@ -249,7 +267,8 @@ class Connection:
                 self._flushing = False
                 self._drained(self)
 
-    async def _send(self, each: _Waiting) -> None:
+    async def _send(self, next_one: Outgoing | Fetch) -> None:
+        each = next_one if isinstance(next_one, Outgoing) else next_one()
         await self._sio.emit(each.event, each.data, callback=each.answered)
         if each.handed_over is not None:
             each.handed_over()
@@ -271,28 +290,3 @@ class Connection:
         self._decide()
         self._waiting.clear()
         self._ended(self, reason)
-
-
-class EndingQueue(asyncio.Queue[Any]):
-    """What waits for python-engineio's writer. None ends it; once it was taken, it is given again and again.
-
-    The writer takes what is there in one go, and forgets a None that comes right behind a packet. A client that sends again and again into
-    a connection that is dead in one direction would then never notice (measured; it takes a send in the moment in which the reader gives
-    up).
-    """
-
-    _over = False
-
-    def _get(self) -> Any:
-        item = super()._get()
-        self._over = self._over or item is None
-        return item
-
-    async def get(self) -> Any:
-        """The next packet; None at the end."""
-        if self._over:
-            self.put_nowait(None)
-            while (item := self.get_nowait()) is not None:
-                self.task_done()  # it comes too late
-            return item
-        return await super().get()

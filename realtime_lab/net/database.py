@@ -4,10 +4,10 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 import aiosqlite
@@ -20,9 +20,7 @@ MEMORY = ":memory:"
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = tuple[Any, ...]
-
-CHUNK, CHUNK_MAX = 8, 16
-"""Rows that are fetched at once where nobody knows how large they are."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,28 +73,28 @@ class Database:
         with self._usable():
             return [tuple(row) for row in await self._connection.execute_fetchall(sql, parameters)]
 
-    async def take(self, enough: Callable[[Row], bool], sql: str, parameters: Parameters = ()) -> list[Row]:
-        """As `execute`, up to and with the row at which it is `enough`. Behind that one only a few are read, and dropped.
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call the function on the database's thread: many statements for one hop. Raises as `execute`, and what the function raises.
 
-        Whatever else this connection reads meanwhile sees what was committed when this began, so nothing else should. Raises as `execute`.
+        Whoever is cancelled does not stop it.
         """
-        rows: list[Row] = []
-        size = CHUNK
         with self._usable():
-            cursor = await self._connection.cursor()
-            try:
-                await cursor.execute(sql, parameters)
-                while True:
-                    chunk = list(await cursor.fetchmany(size))
-                    for row in chunk:
-                        rows.append(tuple(row))
-                        if enough(rows[-1]):
-                            return rows
-                    if len(chunk) < size:
-                        return rows
-                    size = min(2 * size, CHUNK_MAX)
-            finally:
-                await cursor.close()  # also when it is cancelled: an open statement would keep its old snapshot
+            connection: Any = self._connection
+            return cast(T, await connection._execute(work, connection._conn))  # as aiosqlite's own methods do
+
+    async def take(self, enough: Callable[[Row], bool], sql: str, parameters: Parameters = ()) -> list[Row]:
+        """As `execute`, up to and with the row at which it is `enough`, which is asked on the connection's thread."""
+
+        def rows(connection: sqlite3.Connection) -> list[Row]:
+            taken: list[Row] = []
+            with closing(connection.execute(sql, parameters)) as cursor:  # an open statement would keep its old snapshot
+                for row in cursor:
+                    taken.append(row)
+                    if enough(row):
+                        break
+            return taken
+
+        return await self.run(rows)
 
     async def insert(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one INSERT and give the row's number."""

@@ -5,8 +5,9 @@ from typing import Any
 
 from realtime_lab.errors import PayloadTooLarge
 from realtime_lab.net.delivery import Delivery
+from realtime_lab.net.envelope import check_ours
 from realtime_lab.net.outbox import Outbox
-from realtime_lab.net.packets import check_event, copied
+from realtime_lab.net.packets import check_event, content_of
 
 ENVELOPE = 256
 """Bytes that are added to an event on the wire at most: its envelope, the event's own frame, an acknowledgement id."""
@@ -17,6 +18,7 @@ class Emitting(ABC):
 
     _outbox: Outbox
     _max_payload: int
+    _batch: bool
 
     @property
     def settled(self) -> bool:
@@ -49,13 +51,16 @@ class Emitting(ABC):
     def _emit(self, event: str, data: Any, *, volatile: bool) -> Delivery:
         self._check_open()
         check_event(event)
-        data, size = copied(data)
+        if self._batch:
+            check_ours(event)
+        content = content_of(data)
+        size = content.size
         if size + len(event.encode()) + ENVELOPE > self._max_payload:
             raise PayloadTooLarge(
                 f"{event!r} has {size:,} bytes, and the server accepts {self._max_payload:,} at most (its envelope included). It was not "
                 "sent: it would end the connection every time. Send it in pieces, or raise max_payload here and the limit of the server."
             )
-        return self._outbox.emit(event, data, size, volatile=volatile)
+        return self._outbox.emit(event, content, volatile=volatile)
 
     async def flush(self, timeout: float = 10.0) -> None:
         """Wait until the fate of everything that was emitted is known. Raises NotSettled after `timeout` seconds; nothing is lost by it."""

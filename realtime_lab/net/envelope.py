@@ -1,7 +1,8 @@
 """The envelope of the wire: who a client is, the id and the data of its events, and the answer to each.
 
     CONNECT auth       {..., "realtime_lab": {"nack": true, "client_id": "c", "first": 1, "replay": true, "epoch": "e", "offset": 9}};
-                       the application's own keys stay beside it. A peer without our key may give {"offset": 9}, as the page has it
+                       the application's own keys stay beside it. A peer without our key may give {"offset": 9}, as the page has it.
+                       "batch": true: it understands the event "batch", which carries many (batch.py)
     client to server   {"id": "c:7", "data": ...}; {"data": ...} without a number; {"id": "c:7", "gone": true} is a tombstone
     the answer         {"ok": true, "result", "offset"} or {"ok": false, "error", "retryable"}; "expected": a gap, "duplicate": a repeat
     server to client   {"id": 9, "data": ...}, a stored event at offset 9; and once, first of all, the event "session":
@@ -17,11 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime_lab.errors import InvalidSetting
+from realtime_lab.errors import InvalidSetting, ReservedName
 from realtime_lab.rules.replay import REASONS, Position, Session
 
 SESSION = "session"
 """The event that tells a client where it stands in the log."""
+BATCH = "batch"
+"""The event that carries many (batch.py), between a client and a server that both said that they understand it."""
+OURS = {SESSION: "tells clients where they stand in the log", BATCH: "carries many events at once"}
+"""The names that a server with a log keeps for itself."""
 OUR_KEY = "realtime_lab"
 CLIENT_ID = re.compile(r"[\w.-]{1,64}")
 MAX_NUMBER = 2**53
@@ -41,6 +46,8 @@ class Peer:
     """It opens the envelopes of stored events and says when it has handled them."""
     known: Position | None = None
     """Where it stands in the log."""
+    batch: bool = False
+    """It understands batches."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ def announce(auth: Any, peer: Peer) -> dict[str, Any]:
         ours |= {"client_id": peer.client_id, "first": peer.first}
     if peer.replays:
         ours["replay"] = True
+    if peer.batch:
+        ours["batch"] = True
     if peer.known is not None:
         ours |= {"epoch": peer.known.epoch, "offset": peer.known.offset}
     return {**(auth or {}), OUR_KEY: ours}
@@ -97,7 +106,14 @@ def peer_of(auth: Any, *, log: bool) -> Peer:
     if replays and not log:
         raise ValueError("no client with replay, because it has no log to replay from")
     known = _position(ours, f"auth.{OUR_KEY}") if replays else _position(auth, "auth") if log else None
-    return Peer(client_id, first, nack=ours.get("nack") is True, replays=replays, known=known)
+    return Peer(client_id, first, nack=ours.get("nack") is True, replays=replays, known=known, batch=log and ours.get("batch") is True)
+
+
+def check_ours(event: str) -> str:
+    """The event's name, or ReservedName if it is one of ours."""
+    if event in OURS:
+        raise ReservedName(f"{event!r} {OURS[event]}. Choose another event name.")
+    return event
 
 
 def own_auth(auth: Any) -> Any:
@@ -178,9 +194,15 @@ def check_emitted(data: Any) -> Any:
     return data
 
 
-def seal_session(session: Session) -> dict[str, Any]:
-    """How a session travels."""
-    return {"epoch": session.epoch, "offset": session.offset, "recovered": session.recovered, "reason": session.reason}
+def seal_session(session: Session, *, batch: bool = False) -> dict[str, Any]:
+    """How a session travels. batch: the server says to a client that understands batches that it does so too."""
+    where = {"epoch": session.epoch, "offset": session.offset, "recovered": session.recovered, "reason": session.reason}
+    return {**where, "batch": True} if batch else where
+
+
+def says_batch(arguments: Sequence[Any]) -> bool:
+    """Does this session, as it arrived, say that the server understands batches too?"""
+    return arguments[0].get("batch") is True
 
 
 def unseal_session(arguments: Sequence[Any]) -> Session | None:

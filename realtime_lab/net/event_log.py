@@ -24,7 +24,7 @@ from realtime_lab.net.database import (
     remove_database,
 )
 from realtime_lab.net.event_reader import HIGHEST, Enough, EventReader, Page, Stored, check_number
-from realtime_lab.net.group_commit import GroupCommit, Submitted, T, Work
+from realtime_lab.net.group_commit import AtOnce, GroupCommit, Submitted, T, Work
 from realtime_lab.net.log import Log
 from realtime_lab.net.log_tables import SCHEMA
 from realtime_lab.net.retention import Retention, trim_below
@@ -138,7 +138,8 @@ class EventLog:
             self._writer = GroupCommit(
                 database,
                 self._size,
-                begin=lambda: Transaction(database, self._appended),
+                head=lambda: self._marks.head,
+                begin=lambda group: Transaction(database, group, self._appended),
                 last_work=self._last_work,
                 before_commit=self._about_to_commit,
                 after_commit=self._committed,
@@ -172,11 +173,11 @@ class EventLog:
         Raises what the work raised, StoreFailed, StoreInUse, AlreadyClosed, and InvalidSetting inside work of this log.
         """
         self._not_from_inside("transact")
-        return await asyncio.shield(self.submit(work).committed)
+        return await self.submit(work).committed
 
     async def append(self, event: str, data: Any = None, *, to: str | None = None) -> int:
         """Append one event, for everybody or for one room, and give its offset after the commit. Raises as `transact` and `tx.append`."""
-        return await self.transact(lambda tx: tx.append(event, data, to=to))
+        return await self.transact(AtOnce(lambda tx: tx.append_at_once(event, data, to=to)))
 
     async def read(self, after: int, limit: int = 1000, *, rooms: Collection[str] | None = (), max_bytes: int | None = None) -> Page:
         """The next events with an offset above `after`, in order: those for everybody and for these rooms. rooms=None: for all rooms.
@@ -221,11 +222,11 @@ class EventLog:
         await self.close()
 
     async def _end(self) -> None:
-        async def end() -> None:
-            async with self._door:
-                await self._finish()
+        await _to_the_end(self._close())
 
-        await _to_the_end(end())
+    async def _close(self) -> None:
+        async with self._door:
+            await self._finish()
 
     async def _erase(self) -> None:
         async with self._door:
@@ -273,7 +274,7 @@ class EventLog:
     def _committed(self, standing: Sequence[Transaction]) -> None:
         before, self._marks = self._marks, self._marks.after(standing)
         if self._retention.behind and self.is_open:
-            self.submit(_nothing)  # its commit forgets the next piece
+            self.submit(AtOnce(lambda tx: None))  # its commit forgets the next piece
         if self.on_commit is not None and before != self._marks:
             self.on_commit(self.head)
 
@@ -289,10 +290,6 @@ class EventLog:
             raise InvalidSetting(
                 f"log.{method}() inside work of the same log would wait for itself. Use tx, or log.submit() without waiting."
             )
-
-
-async def _nothing(tx: Transaction) -> None:
-    """The work of a commit that only forgets."""
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

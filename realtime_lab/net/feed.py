@@ -1,8 +1,8 @@
 """Feed: performs for one connection what rules/cursor.py decides. It reads the log, hands over, and waits when there is no room.
 
 However far behind a client is, only one page of the log, of limited size, is in memory for it. A client with replay says from time to
-time that it has handled everything so far (the acknowledgement of one event in STRIDE); for any other peer the only measure is what the
-transport has taken.
+time that it has handled everything so far (the acknowledgement of one event in STRIDE, and of each batch); for any other peer the only
+measure is what the transport has taken.
 """
 
 import asyncio
@@ -10,13 +10,16 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Literal, TypeVar
 
 from realtime_lab.errors import StoreFailed, StoreInUse
-from realtime_lab.net.envelope import SESSION, Peer, seal_session, seal_stored
+from realtime_lab.net.batch import Batch
+from realtime_lab.net.envelope import SESSION, Peer, reply, seal_session, seal_stored
 from realtime_lab.net.event_log import Log
-from realtime_lab.net.event_reader import Page, Stored
-from realtime_lab.net.packets import Observer, brief
+from realtime_lab.net.event_reader import Stored
+from realtime_lab.net.packets import Observer, brief, ignore
 from realtime_lab.net.reporting import report
-from realtime_lab.net.sockets import engine_socket
+from realtime_lab.net.sockets import engine_socket, send_encoded
+from realtime_lab.net.tail import Section, Tail
 from realtime_lab.rules.cursor import Cursor, Send, Tell
+from realtime_lab.rules.replay import Position
 
 T = TypeVar("T")
 
@@ -27,18 +30,21 @@ PORTION = 10
 BYTES = 256 * 1024
 """Of stored text in one page, and handed to the transport at once, at most; a larger event goes alone."""
 STRIDE, WINDOW = 64, 2
-"""So many events make a stride, and so many strides may be on their way without having been handled."""
+"""So many events make a stride, and so many strides and batches may be on their way without having been handled."""
 PAUSE, PAUSE_MAX = 0.5, 5.0
 """Seconds until a database that has failed is asked again."""
 
 
 class Feed:
-    """Runs from the acceptance of a connection until `stop`. `rooms`: what this connection may see."""
+    """Runs from the acceptance of a connection until `stop`. `rooms`: what this connection may see; `tail`: the log's, for batches."""
 
-    def __init__(self, sio: Any, sid: str, peer: Peer, log: Log, *, rooms: Collection[str], observe: Observer) -> None:
-        self._sio, self._sid, self._peer, self._log = sio, sid, peer, log
+    def __init__(self, sio: Any, sid: str, peer: Peer, log: Log, tail: Tail, *, rooms: Collection[str], observe: Observer) -> None:
+        self._sio, self._sid, self._peer, self._log, self._tail = sio, sid, peer, log, tail
         self._rooms, self._observe = rooms, observe
-        self._cursor: Cursor[Stored] = Cursor(peer.known)
+        self._cursor: Cursor[Stored | Batch]
+        self._batches = peer.batch and peer.replays
+        self._back: int | None = None
+        """A batch after this offset was refused."""
         self._news = asyncio.Event()
         self._credit = asyncio.Semaphore(WINDOW)
         self._sent = 0
@@ -64,31 +70,62 @@ class Feed:
         """Until it is stopped. Raises AlreadyClosed when somebody closes the log under it."""
         while self._sio.manager.is_pre_connected(self._sid, "/"):  # noqa: ASYNC110  # its acceptance is being written
             await asyncio.sleep(0)
-        page = await self._surely(lambda: self._log.read(0, 0))
-        await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
+        known = self._peer.known
         while True:
+            page = await self._surely(lambda: self._log.read(0, 0))
+            self._cursor = Cursor(known)
+            await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
+            known = Position(self._log.epoch, await self._follow())
+
+    async def _follow(self) -> int:
+        """Send what there is and what comes. Returns when a batch was refused: from where to begin again, without batches."""
+        self._back = None
+        while self._back is None:
             self._news.clear()
-            page = await self._surely(lambda: self._log.read(self._cursor.after, PAGE, rooms=self._rooms, max_bytes=BYTES))
-            last = page.complete and len(page.events) < PAGE
-            await self._send(page, last)
-            if last:
+            page = await self._surely(self._read)
+            await self._send(page)
+            if page.last and self._back is None:
                 await self._wait_for("news", self._news.wait())
+        self._batches = False
+        return self._back
 
-    async def _send(self, page: Page, last: bool) -> None:
-        events = ((each.offset, each) for each in page.events)
-        for effect in self._cursor.read(events, trimmed=page.trimmed, head=page.head, last=last):
-            await self._perform(effect)
+    async def _read(self) -> Section:
+        if self._batches:
+            return await self._tail.read(self._cursor.after, self._rooms)
+        page = await self._log.read(self._cursor.after, PAGE, rooms=self._rooms, max_bytes=BYTES)
+        return Section([*page.events], page.head, page.trimmed, last=page.complete and len(page.events) < PAGE)
 
-    async def _perform(self, effect: Tell | Send[Stored]) -> None:
+    async def _send(self, page: Section) -> None:
+        before = self._cursor.after
+        events = ((each.offset, each) for each in page.pieces)
+        for effect in self._cursor.read(events, trimmed=page.trimmed, head=page.head, last=page.last):
+            if self._back is None:
+                await self._perform(effect, before)
+            before = effect.offset if isinstance(effect, Send) else before
+
+    async def _perform(self, effect: Tell | Send[Stored | Batch], before: int = 0) -> None:
         match effect:
             case Tell(session):
                 self._observe("session", sid=self._sid, offset=session.offset, reason=session.reason)
-                await self._sio.emit(SESSION, seal_session(session), to=self._sid)
-            case Send(offset, stored):
+                await self._sio.emit(SESSION, seal_session(session, batch=self._peer.batch), to=self._sid)
+            case Send(_, Batch() as batch):
+                await self._perform_batch(batch, before)
+            case Send(offset, Stored() as stored):
                 data = await self._surely(lambda: _data(stored))
                 asks = await self._room(stored.size)
-                self._observe("sent", sid=self._sid, offset=offset, event=stored.event, text=brief(data))
+                if self._observe is not ignore:
+                    self._observe("sent", sid=self._sid, offset=offset, event=stored.event, text=brief(data))
                 await self._sio.emit(stored.event, seal_stored(offset, data), to=self._sid, callback=self._handled if asks else None)
+
+    async def _perform_batch(self, batch: Batch, before: int) -> None:
+        """`before`: the offset behind which it begins."""
+        await self._wait_for("client", self._credit.acquire())
+        if self._back is not None:
+            return
+        if self._observe is not ignore:
+            for inside, (offset, event, data) in enumerate(batch.rows):
+                self._observe("sent", sid=self._sid, offset=offset, event=event, text=brief(data), inside=inside)
+        await send_encoded(self._sio, self._sid, batch.arguments, lambda *answer: self._answered(before, *answer))
 
     async def _room(self, size: int) -> bool:
         """Wait until another event may be handed over. Is its acknowledgement to be asked for?"""
@@ -110,6 +147,13 @@ class Feed:
 
     def _handled(self, *answer: Any) -> None:
         """The client has handled everything up to one stride."""
+        self._credit.release()
+
+    def _answered(self, before: int, *answer: Any) -> None:
+        """The client has handled a whole batch, or cannot read it; then it cannot read what it was sent behind it either."""
+        if self._batches and self._back is None and not reply(answer).ok:
+            self._back = before
+            self._news.set()
         self._credit.release()
 
     async def _wait_for(self, whom: Literal["news", "client"], what: Awaitable[object]) -> None:

@@ -1,6 +1,6 @@
 """Group commit: one task does all the writing, in the order of submission, and many pieces of work share one transaction.
 
-Each piece runs in a savepoint of its own, so that one that raises is undone alone. Nobody is told "done" before the commit.
+One piece that raises is undone alone (open_group.py: how). Nobody is told "done" before the commit.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.database import Database
+from realtime_lab.net.open_group import OpenGroup
 from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
 
@@ -18,6 +19,17 @@ Work = Callable[[Transaction], Awaitable[T]]
 
 TURNS = 10
 """Turns of the loop in which others may add to a group before it is committed. No time passes if they have nothing to add."""
+
+
+class AtOnce(Generic[T]):
+    """A piece of work that waits for nothing, and so needs no task of its own."""
+
+    def __init__(self, function: Callable[[Transaction], T]) -> None:
+        self.function = function
+
+    async def __call__(self, tx: Transaction) -> T:
+        """As any other piece."""
+        return self.function(tx)
 
 
 class Submitted(Generic[T]):
@@ -38,8 +50,17 @@ class Submitted(Generic[T]):
         self._context = copy_context()
         self._result: T
 
-    def start(self, transaction: Transaction) -> asyncio.Task[T]:
-        """Run the work in the context of who submitted it. The transaction is closed to it when it ends, so nothing can trail behind."""
+    def start(self, transaction: Transaction) -> "asyncio.Task[T] | T":
+        """Run the work in the context of who submitted it. The transaction is closed to it when it ends, so nothing can trail behind.
+
+        Gives its result, or a task where the work may wait for something.
+        """
+        if isinstance(self._work, AtOnce):
+            try:
+                result: T = self._context.run(self._work.function, transaction)
+                return result
+            finally:
+                transaction.close()
 
         async def run() -> T:
             try:
@@ -71,6 +92,7 @@ class Submitted(Generic[T]):
 class GroupCommit:
     """The writer of one open database: `size` pieces of work at most share a transaction.
 
+    head            is asked for the highest offset so far, when a group begins
     begin           makes the transaction for one piece
     last_work       is asked, with what stands of the group so far, for one more piece to end it with
     before_commit   is awaited just before each commit; if it raises, the group is undone
@@ -82,7 +104,8 @@ class GroupCommit:
         database: Database,
         size: int,
         *,
-        begin: Callable[[], Transaction],
+        head: Callable[[], int],
+        begin: Callable[[OpenGroup], Transaction],
         last_work: Callable[[Sequence[Transaction]], Work[object] | None],
         before_commit: Callable[[], Awaitable[object]],
         after_commit: Callable[[Sequence[Transaction]], object],
@@ -91,12 +114,13 @@ class GroupCommit:
         """Transactions committed so far."""
         self.accepts = True
         self._database = database
-        self._begin, self._last_work = begin, last_work
+        self._head, self._begin, self._last_work = head, begin, last_work
         self._before_commit, self._after_commit = before_commit, after_commit
         self._size = size
         self._jobs: asyncio.Queue[Submitted[Any] | None] = asyncio.Queue()
         self._group: list[Submitted[Any]] = []
         self._standing: list[Transaction] = []
+        self._open = OpenGroup(database, 0)
         self._at_work: asyncio.Task[Any] | None = None
         self._task = asyncio.create_task(self._write())
         self._task.add_done_callback(self._ended)
@@ -104,7 +128,7 @@ class GroupCommit:
     @property
     def is_waiting_for_caller(self) -> bool:
         """Whether the code that asks was called by the writer, which does nothing else until that code returns."""
-        return asyncio.current_task() in {self._task, self._at_work}
+        return asyncio.current_task() in (self._task, self._at_work)
 
     def submit(self, work: Work[T]) -> Submitted[T]:
         """Queue a piece of work. Ask `accepts` first."""
@@ -157,7 +181,7 @@ class GroupCommit:
                 raise asyncio.CancelledError
             for each in self._group:
                 each.given_to_disk = True
-            await self._database.execute("COMMIT")
+            await self._open.commit()
         except (Exception, asyncio.CancelledError) as error:  # the disk, SQLite at the commit, or before_commit
             if _stopped():
                 raise
@@ -176,18 +200,20 @@ class GroupCommit:
             report(message, error)
 
     async def _run_group(self, job: Submitted[Any] | None) -> None:
-        await self._database.execute("BEGIN IMMEDIATE")
+        self._open = OpenGroup(self._database, self._head())
         while job is not None:
             await self._run(job)
-            if job := await self._next() if len(self._group) < self._size else None:
-                self._group.append(job)
+            if len(self._group) == self._size or (job := await self._next()) is None:
+                break
+            self._group.append(job)
         if (work := self._last_work(self._standing)) is not None:
             await self._run(Submitted(work))
 
     async def _next(self) -> Submitted[Any] | None:
-        for _ in range(TURNS):
-            if self._jobs.empty():
-                await asyncio.sleep(0)
+        turns = TURNS
+        while self._jobs.empty() and turns:
+            await asyncio.sleep(0)
+            turns -= 1
         if self._jobs.empty():
             return None
         job = self._jobs.get_nowait()
@@ -197,23 +223,23 @@ class GroupCommit:
 
     async def _run(self, job: Submitted[Any]) -> None:
         """Run one piece of work. Raises only if the whole transaction is lost."""
-        await self._database.execute("SAVEPOINT work")
-        transaction = self._begin()
-        self._at_work = job.start(transaction)
+        self._open.begin_work()
+        transaction = self._begin(self._open)
         try:
-            result = await self._at_work
+            result = job.start(transaction)
+            if isinstance(result, asyncio.Task):
+                self._at_work = result
+                result = await result
             if _stopped():  # that code may have caught the cancellation
                 raise asyncio.CancelledError
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's code raises
             if _stopped():
                 raise
             self._check_transaction(error)
-            await self._database.execute("ROLLBACK TO work")
-            await self._database.execute("RELEASE work")
+            await self._open.undo_work()
             job.fails(error)
         else:
             self._check_transaction(None)
-            await self._database.execute("RELEASE work")
             self._standing.append(transaction)
             job.has_run(result)
         finally:
@@ -221,7 +247,9 @@ class GroupCommit:
 
     def _check_transaction(self, error: BaseException | None) -> None:
         """SQLite may have ended it by itself: because the disk is full, or because the application's SQL says OR ROLLBACK."""
-        if not self._database.in_transaction:
+        if not self._open.stands:
+            if isinstance(error, StoreInUse):  # it could not even begin
+                raise error
             raise StoreFailed(f"SQLite has undone the whole transaction ({error or 'during work that hid why'})") from error
         if self._database.failed:
             raise StoreFailed(f"the whole transaction is undone ({error or 'the file failed in work that hid why'})") from error

@@ -9,7 +9,7 @@ from realtime_lab.net.keeper import Keeper, MemoryKeeper, NoKeeper, StoreKeeper
 from realtime_lab.net.outbox import Outbox
 from realtime_lab.net.packets import Observer
 from realtime_lab.rules.faults import seconds
-from realtime_lab.rules.retry import Retry, RetryRule
+from realtime_lab.rules.retry import MAX_WINDOW, Retry, RetryRule
 from realtime_lab.rules.send_buffer import SendBuffer
 
 Retries = float | Callable[[], RetryRule] | None
@@ -24,7 +24,8 @@ def outbox(
     buffer_limit_bytes: int,
     max_age: float | None,
     retries: Retries,
-    window: int,
+    window: int | None,
+    batch: bool,
     delay: float,
     delay_max: float,
     store: ClientStore | None,
@@ -36,6 +37,7 @@ def outbox(
         raise InvalidSetting("retries= needs ack_timeout=, more than 0: without it nobody knows when to try again.")
     keeps = retries is not None if send_buffer is None else send_buffer
     buffer = SendBuffer(on=keeps, limit=buffer_limit, limit_bytes=buffer_limit_bytes, max_age=max_age, tombstones=retries is not None)
+    window = (MAX_WINDOW if batch else 1) if window is None else window
     delays = {"delay": delay, "delay_max": delay_max}
     retry: RetryRule | None = None
     if callable(retries):
@@ -43,7 +45,7 @@ def outbox(
     elif retries is not None:
         retry = Retry(retries=retries, ack_timeout=ack_timeout or 0, window=window, **delays)
     keeper: Keeper = NoKeeper() if retries is None else MemoryKeeper() if store is None else StoreKeeper(store)
-    return Outbox(buffer, retry, keeper, paced=keeps, ack_timeout=ack_timeout, observe=observe)
+    return Outbox(buffer, retry, keeper, paced=keeps, ack_timeout=ack_timeout, batch=batch, observe=observe)
 
 
 def store_at(path: str | Path | None, *, retries: Retries, replay: bool) -> ClientStore | None:

@@ -10,15 +10,18 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from realtime_lab.errors import Rejected, TryAgain
 from realtime_lab.net.acknowledging import asked
+from realtime_lab.net.batch_intake import BatchIntake
 from realtime_lab.net.doorkeeper import Admitted, Doorkeeper, check_owner
-from realtime_lab.net.envelope import Peer, own_auth, peer_of
+from realtime_lab.net.envelope import BATCH, Peer, own_auth, peer_of
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.feed import Feed
 from realtime_lab.net.handlers import Handlers
-from realtime_lab.net.intake import Arrival, Intake
+from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer
+from realtime_lab.net.receptions import Arrival
 from realtime_lab.net.reporting import failure, report
 from realtime_lab.net.sockets import engine_socket
+from realtime_lab.net.tail import Tail
 
 
 @dataclass(eq=False)
@@ -46,6 +49,8 @@ class Guests:
         doorkeeper: Doorkeeper, observe: Observer, reached: Callable[[str], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._sio, self._handlers, self._intake, self._log = sio, handlers, intake, log
+        self._batches = BatchIntake(intake)
+        self._tail = None if log is None else Tail(log)
         self._doorkeeper, self._observe, self._reached = doorkeeper, observe, reached
         self._guests: dict[str, Guest] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,6 +80,8 @@ class Guests:
 
     def wake(self) -> None:
         """There is something new in the log."""
+        if self._tail is not None:
+            self._tail.forget()
         for guest in self._guests.values():
             if guest.feed is not None:
                 guest.feed.wake()
@@ -119,7 +126,8 @@ class Guests:
         if guest is None or self._over:  # of a process that has crashed
             return self._sio.not_handled
         peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
-        answer = await self._intake.receive(Arrival(sid, index, peer, event, guest.identity), arguments)
+        intake = self._batches if event == BATCH and peer.batch and peer.client_id else self._intake
+        answer = await intake.receive(Arrival(sid, index, peer, event, guest.identity), arguments)
         await self._reached("before_ack")
         if self._over or answer is None or (answer.get("retryable") and not peer.nack):
             return self._sio.not_handled
@@ -150,8 +158,8 @@ class Guests:
         self._guests[sid] = guest
         self._observe("connected", sid=sid)
         self._take_over(self._intake.clients.connected(sid, guest.peer, guest.identity))
-        if self._log is not None:
-            guest.feed = Feed(self._sio, sid, guest.peer, self._log, rooms=rooms, observe=self._observe)
+        if self._log is not None and self._tail is not None:
+            guest.feed = Feed(self._sio, sid, guest.peer, self._log, self._tail, rooms=rooms, observe=self._observe)
             guest.feed.task.add_done_callback(partial(self._feed_over, sid))
             self._keep(guest.feed.task)
         self._handlers.call_soon("connect", sid)

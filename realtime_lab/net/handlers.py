@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
@@ -29,6 +29,7 @@ class Handlers:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Callable[..., Any]] = {}
+        self._want_tx: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def register(self, event: str) -> Register:
@@ -39,9 +40,11 @@ class Handlers:
         def decorator(handler: H) -> H:
             if not callable(handler):
                 raise TypeError(f"a handler is a function, not {handler!r}")
-            if wants_tx(handler) and not inspect.iscoroutinefunction(handler):
+            wants = wants_tx(handler)
+            if wants and not inspect.iscoroutinefunction(handler):
                 raise TypeError(f"{handler!r} takes tx, so it has to be an `async def`: its SQL is awaited")
             self._handlers[event] = handler
+            (self._want_tx.add if wants else self._want_tx.discard)(event)
             return handler
 
         return decorator
@@ -52,10 +55,17 @@ class Handlers:
 
     def takes_tx(self, event: str) -> bool:
         """Does the handler of this event want its transaction?"""
-        handler = self._handlers.get(event)
-        return handler is not None and wants_tx(handler)
+        return event in self._want_tx
 
-    async def call(self, event: str, arguments: Sequence[Any], said: Said, *, answers: bool = True, **extra: Any) -> dict[str, Any]:
+    @property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Event name -> its handler."""
+        return self._handlers
+
+    async def call(
+        self, event: str, arguments: Sequence[Any], said: Said, *,
+        answers: bool = True, begun: Callable[[], Any] | None = None, **extra: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
 
         A handler that raises is answered too, because a sender that gets no answer would try again for ever. What it raises refuses the
@@ -63,16 +73,17 @@ class Handlers:
         Rejected go to the loop's exception handler as well (asyncio: `loop.set_exception_handler`).
 
         answers     False: the answer goes to nobody. So the result may be anything, and whatever is raised is reported
+        begun       gives or raises what the handler did, if it has been called already
         """
         handler = self._handlers.get(event)
         if handler is None:
             said("handled", "")
             return {"ok": False, "error": f"nobody handles {event!r}", "retryable": False}
         try:
-            result = handler(*arguments, **extra)
+            result = handler(*arguments, **extra) if begun is None else begun()
             if inspect.isawaitable(result):
                 result = await result
-            if answers:
+            if answers and result is not None:
                 dump(result)
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
@@ -102,6 +113,20 @@ class Handlers:
     def _report(self, handler: Callable[..., Any], event: str, error: BaseException) -> None:
         name = getattr(handler, "__name__", repr(handler))
         report(f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}", error)
+
+
+def outcome(result: Any) -> Callable[[], Any] | None:
+    """What is to be done about the result of a handler whose event gets no answer; None: nothing, it has returned."""
+    return (lambda: result) if result is not None and inspect.isawaitable(result) else None
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    """What raises this again, in its place."""
+
+    def again() -> Any:
+        raise error
+
+    return again
 
 
 def wants_tx(handler: Callable[..., Any]) -> bool:

@@ -12,7 +12,7 @@ from aiohttp import web
 from realtime_lab.errors import InvalidSetting, PortInUse
 from realtime_lab.net.gate import Gate
 from realtime_lab.net.logger import LOG
-from realtime_lab.net.sockets import reset, unsent
+from realtime_lab.net.sockets import listening, reset, unsent
 
 MAX_POST = 1_000_000
 """Bytes of one long-polling POST at most; python-engineio's own default."""
@@ -60,7 +60,7 @@ class Host:
         await self._runner.setup()
         where: dict[str, Any] = {"host": host, "port": port} if kept is None else {"sock": kept}
         try:
-            self._server = await asyncio.get_running_loop().create_server(self._accepted, **where)
+            self._server = await listening(self._accepted, **where)
         except OSError as error:
             await self._runner.cleanup()
             raise PortInUse(f"cannot listen on {host}:{port} ({error.strerror}). Choose another port, or port=0 for a free one.") from None
@@ -75,8 +75,8 @@ class Host:
 
     def abort(self) -> socket.socket | None:
         """Reset every connection (RST) and stop listening, now. `stop` frees the rest. The result keeps the port, for `start`."""
-        listening = self._server.sockets if self._server is not None else ()
-        address = (listening[0].family, listening[0].getsockname()) if len(listening) == 1 else None
+        sockets = self._server.sockets if self._server is not None else ()
+        address = (sockets[0].family, sockets[0].getsockname()) if len(sockets) == 1 else None
         if self._server is not None:
             self._server.close()
         for transport in self._transports:

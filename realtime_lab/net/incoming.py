@@ -3,29 +3,31 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
-from typing import Literal
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
-from realtime_lab.net.arrived import Arrived, Call, Heard
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, UnknownFault
+from realtime_lab.net.arrived import Arrived, Heard
+from realtime_lab.net.arriving import Arriving
+from realtime_lab.net.calls import Calls
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
-from realtime_lab.net.handlers import Handlers
-from realtime_lab.net.packets import Observer, brief
+from realtime_lab.net.handlers import Handlers, outcome, raising
+from realtime_lab.net.kept import Kept
+from realtime_lab.net.packets import Observer, brief, ignore
 from realtime_lab.net.reporting import failure, report
 from realtime_lab.rules.inbox import Handle, Inbox, Moved, Repeat
-from realtime_lab.rules.replay import Position, Session, handled
+from realtime_lab.rules.replay import Position, Session
 
 OnError = Literal["halt", "skip"]
 
+BREATH = 0.002
+"""Seconds of handlers that return at once, until the loop has a turn for everybody else."""
 
-_handling: ContextVar[Call | None] = ContextVar("realtime_lab_handling", default=None)
-"""The call inside which this runs; the tasks that a handler starts inherit it."""
 
-
-class Incoming:
+class Incoming(Arriving):
     """For one client. `number` gives the next running number of what it receives.
 
     on_error    "halt": go no further when a handler has raised every time. "skip": report it and go on without that event
@@ -37,16 +39,18 @@ class Incoming:
     ) -> None:  # fmt: skip
         if on_error not in ("halt", "skip"):
             raise InvalidSetting(f'on_error={on_error!r}: give "halt" or "skip".')
-        self._handlers, self._store, self._number = handlers, store, number
+        self._handlers, self._kept, self._number = handlers, Kept(store), number
         self._on_error, self._observe = on_error, observe
-        self._inbox: Inbox[Arrived] = Inbox(delay=delay, delay_max=delay_max)
-        self._kept: Position | None = None
-        """What the store has, or would have if there were one."""
+        super().__init__(Inbox(delay=delay, delay_max=delay_max))
         self._current: Arrived | None = None
         """The event that was given to its handler and is not finished."""
-        self._call: Call | None = None
-        """The handler that is running."""
-        self._news = asyncio.Event()
+        self._reception = 0
+        """The running number of its reception, for the record."""
+        self._batch_goes_on = False
+        """The last event that was finished has others behind it in its packet."""
+        self._breath = 0.0
+        """When the loop is to have its next turn."""
+        self._calls = Calls()
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self.session: Session | None = None
@@ -67,7 +71,7 @@ class Incoming:
     @property
     def idle(self) -> bool:
         """Is everything that came handled and kept, and has every handler returned? What is halted waits."""
-        return self._inbox.idle and self._call is None and self._kept == self._inbox.position
+        return self._inbox.idle and self._calls.idle and self._kept.position == self._inbox.position
 
     @property
     def obstacle(self) -> str:
@@ -81,19 +85,18 @@ class Incoming:
 
         Raises StoreInUse, StoreFailed, AlreadyClosed.
         """
-        if self._store is not None and self._worker is None:
-            self._check_open()
-            await self._store.open()
+        self._check_open()
+        if self._worker is None:
+            await self._kept.open()
         self._check_open()  # it may have been closed meanwhile
         if self._worker is None:
-            if self._store is not None:
-                self._inbox.position = self._kept = self._store.position
+            self._inbox.position = self._kept.position
             self._worker = asyncio.create_task(self._work())
             self._worker.add_done_callback(_report_failure)
 
     def stop(self) -> None:
         """Begin nothing new; `close` and `free` follow. Raises InvalidSetting inside a transaction, which would wait for itself."""
-        call = self._own_call
+        call = self._calls.own
         if call is not None and call.transacting:
             raise InvalidSetting("close() and abort() wait for the transaction inside which they were called: call them after its block.")
         if call is not None:
@@ -108,34 +111,17 @@ class Incoming:
         transaction() will come again too.
         """
         self.stop()
-        if self._worker is not None and self._own_call is None:
+        if self._worker is not None and self._calls.own is None:
             self._worker.cancel("the client ended")
             await asyncio.wait({self._worker})
         if self._current is not None:
-            self._current.finish()
+            self._current.packet.finish()
 
     async def free(self) -> None:
         """Close the store, when nobody writes to it any more. Twice is harmless."""
-        if self._store is not None:
-            await self._store.close()
+        await self._kept.close()
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
-
-    def told(self, session: Heard) -> None:
-        """A session came."""
-        self._inbox.told(session)
-        self._news.set()
-
-    async def arrived(self, item: Arrived) -> None:
-        """A stored event came. Returns when it is handled, or its connection is over."""
-        self._inbox.arrived(item.offset, item)
-        self._news.set()
-        await item.done
-
-    def disconnected(self) -> None:
-        """What was not begun comes again on the next connection."""
-        for item in self._inbox.disconnected():
-            item.finish()
 
     def resume(self) -> None:
         """Try again what it halted at; nothing happens if it is not halted."""
@@ -150,46 +136,27 @@ class Incoming:
             raise UnknownFault(f"skip({offset!r}): {state}. Only the event at which the client halted can be skipped.")
         self._skip(self._current, "client.skip()")
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Effects]:
+    def transaction(self) -> AbstractAsyncContextManager[Effects]:
         """See Client.transaction."""
-        if self._store is None:
-            raise InvalidSetting("transaction() works in the client's store, and this client has none. Make it with store=...")
-        call = self._own_call
-        if call is None or call.item is None or call.item.kept or call.transacting:
-            raise InvalidSetting("transaction() keeps the offset of the event that is being handled: use it inside its handler, once.")
-        if call.closing:
-            raise AlreadyClosed("this handler has closed its own client, and the store with it.")
-        position = handled(self._inbox.position, call.item.offset)
-        call.transacting = True
-        try:
-            async with self._store.transaction(position) as effects:
-                yield effects
-        finally:
-            call.transacting = False
-            if self._store.position == position:  # also if the handler was cancelled while this was being committed
-                call.item.kept, self._kept = True, position
+        return self._kept.transaction(self._calls.own, self._inbox.position)
 
     def _check_open(self) -> None:
         if self._closed:
             raise AlreadyClosed("this client was closed. Make a new one.")
 
-    @property
-    def _own_call(self) -> Call | None:
-        """The running handler, for what runs inside it: itself, and every task that it has started."""
-        call = _handling.get()
-        return call if call is self._call else None
-
     # -- one after the other ----------------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         while await self._goes_on():
+            if self._observe is ignore and self._inbox.ready and await self._got_on():
+                continue
             match self._inbox.next(_now()):
                 case Handle(item):
                     await self._handle(item)
                 case Repeat(item):
-                    self._observe("discarded", sid=item.sid, index=item.index, event=item.event, offset=item.offset, reason="repeat")
-                    item.finish()
+                    place = {"sid": item.packet.sid, "index": item.packet.index, "inside": item.inside}
+                    self._observe("discarded", event=item.event, offset=item.offset, reason="repeat", **place)
+                    self._finish(item)
                 case Moved(session):
                     await self._moved(session, self.told_once)
                 case None:
@@ -197,84 +164,111 @@ class Incoming:
 
     async def _goes_on(self) -> bool:
         self._news.clear()
+        if time.monotonic() > self._breath:
+            await asyncio.sleep(0)
+            self._breath = time.monotonic() + BREATH
         if self._worker is not None and self._worker.cancelling():
             return False  # a handler did not end when it was told to: its event comes again
-        if self._inbox.position != self._kept:
-            await self._keep()
+        if self._kept.due(self._inbox.position, batch_goes_on=self._batch_goes_on and self._inbox.ready):
+            await self._kept.keep(self._inbox.position)
         return not self._closed
+
+    async def _got_on(self) -> bool:
+        """Handle what can be handled quickly, if there is something."""
+        before = self._inbox.position
+        if begun := self._stretch():
+            await self._handle(*begun)
+        return self._inbox.position != before
+
+    def _stretch(self) -> tuple[Arrived, Callable[[], Any]] | None:
+        """Call handlers that return at once, one after the other. Returns the first that did not return, or raised, and how it goes on.
+
+        This is how a long replay runs, so an event costs about a microsecond here. Whatever is not that simple is done by `_handle`.
+        """
+        functions, calls, now = self._handlers.functions, self._calls, time.monotonic
+        for item in self._inbox.stretch():
+            _, event, data, packet, _, last = item
+            handler = functions.get(event)
+            calls.begin_first(item)
+            try:
+                result = None if handler is None else handler() if data is None else handler(data)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # as in `Handlers.call`
+                return item, raising(error)
+            if result is not None and (rest := outcome(result)):
+                return item, rest
+            self._batch_goes_on = not last
+            if last:
+                packet.finish()
+            if self._closed or now() > self._breath:
+                self._inbox.handled()
+                break
+        calls.end()
+        return None
 
     async def _wait(self) -> None:
         due = self._inbox.next_deadline()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await self._news.wait()
+        self._breath = time.monotonic() + BREATH
 
     async def _moved(self, session: Session, told: asyncio.Event) -> None:
-        await self._keep()
+        await self._kept.keep(self._inbox.position)
         self.session = Session(session.epoch, session.offset, session.reason)
         if isinstance(session, Heard):
             self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)
         told.set()
-        with self._calling(None):  # in its place: before the next event, which may need what this handler does
+        self._calls.begin(None)
+        try:  # in its place: before the next event, which may need what this handler does
             await self._handlers.tell(SESSION, seal_session(session))
+        finally:
+            self._calls.end()
 
-    async def _handle(self, item: Arrived) -> None:
-        self._current = item
-        if not item.number:  # the record has it once, however often it is tried
-            item.number = self._number()
-            place = {"sid": item.sid, "index": item.index, "offset": item.offset}
-            self._observe("received", message=item.number, event=item.event, text=brief(item.data), **place)
-        arguments = () if item.data is None else (item.data,)
-        with self._calling(item):
-            answer = await self._handlers.call(
-                item.event, arguments, lambda kind, why: self._observe(kind, message=item.number, reason=why), answers=False
-            )
-        if answer["ok"] or item.kept or not self._handlers.has(item.event):
+    async def _handle(self, item: Arrived, begun: Callable[[], Any] | None = None) -> None:
+        if item is not self._current:  # the record has it once, however often it is tried
+            self._current, self._reception = item, self._number()
+            if self._observe is not ignore:
+                place = {"sid": item.packet.sid, "index": item.packet.index, "inside": item.inside, "offset": item.offset}
+                self._observe("received", message=self._reception, event=item.event, text=brief(item.data), **place)
+        if begun is None:
+            self._calls.begin(item)
+        try:
+            arguments = () if item.data is None else (item.data,)
+            answer = await self._handlers.call(item.event, arguments, self._said, answers=False, begun=begun)
+        finally:
+            self._calls.end()
+        if answer["ok"] or self._calls.kept or not self._handlers.has(item.event):
             self._inbox.handled()
             self._finish(item)
         elif self._inbox.failed(_now(), random.random()):
             self._give_up(item, answer["error"])
 
-    @contextmanager
-    def _calling(self, item: Arrived | None) -> Iterator[None]:
-        call = self._call = Call(item)
-        _handling.set(call)
-        try:
-            yield
-        finally:
-            self._call = None
+    def _said(self, kind: Literal["handled", "failed"], why: str) -> None:
+        self._observe(kind, message=self._reception, reason=why)
 
     def _give_up(self, item: Arrived, error: str) -> None:
         """Its handler has raised every time."""
         if self._on_error == "skip":
             self._skip(item, error)
             return
-        self._observe("halted", message=item.number, offset=item.offset, reason=error)
+        self._observe("halted", message=self._reception, offset=item.offset, reason=error)
         hint = f"client.resume() tries again, client.skip({item.offset}) goes on without it."
         message = f"the client has halted at {item.event!r}, offset {item.offset} ({error}): {hint}"
         report(message, RealtimeLabError(message))
 
     def _skip(self, item: Arrived, reason: str) -> None:
-        self._observe("skipped", message=item.number, offset=item.offset, reason=reason)
+        self._observe("skipped", message=self._reception, offset=item.offset, reason=reason)
         self._inbox.skip()
         self._finish(item)
+        self._batch_goes_on = False  # such a decision is kept at once
         self._news.set()
 
     def _finish(self, item: Arrived) -> None:
+        """It is handled, or needs not be."""
         self._current = None
-        item.finish()
-
-    async def _keep(self) -> None:
-        """If the store fails, the client goes on; what it handles meanwhile may be handled again after a restart."""
-        position = self._inbox.position
-        if self._store is not None and position is not None:
-            try:
-                await self._store.move(position)
-            except (StoreFailed, StoreInUse) as error:
-                report(str(error), error)
-            except AlreadyClosed:
-                return  # a handler has closed its own client, so the store is somebody else's now, and its event comes again
-        self._kept = position
+        self._batch_goes_on = not item.last
+        if item.last:
+            item.packet.finish()
 
 
 def _report_failure(worker: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ from realtime_lab.history.journal import Kind
 from realtime_lab.net.connection import Connection, Ticket
 from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.envelope import Reply, reply
-from realtime_lab.net.packets import Observer
+from realtime_lab.net.packets import NOTHING, Content, Observer, ignore
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +18,7 @@ class Item:
     key: int
     """The running number of the emission, for the record."""
     event: str
-    data: Any
+    content: Content
     delivery: Delivery
     observe: Observer
     n: int = 0
@@ -29,12 +29,15 @@ class Item:
     """Only its tombstone is left."""
     fate: Fate | None = None
     """What its sender will be told as soon as it is written down."""
+    inside: int = -1
+    """Its place in the batch that it left in at last; -1: it left alone."""
     tickets: tuple[Ticket, ...] = ()
     """Its sends on the latest connection: an acknowledgement of any of them counts."""
 
     def record(self, kind: Kind, **details: Any) -> None:
         """Something happened to it."""
-        self.observe(kind, message=self.key, **details)
+        if self.observe is not ignore:
+            self.observe(kind, message=self.key, **details)
 
     def tell(self, fate: Fate) -> None:
         """Its sender learns the fate; the first one counts."""
@@ -43,30 +46,43 @@ class Item:
 
     def bury(self, fate: Fate | None = None) -> None:
         """It will not be sent any more. `fate`: what its sender is still to be told."""
-        self.gone, self.data, self.fate = True, None, fate
+        self.gone, self.content, self.fate = True, NOTHING, fate
 
     def ask(self, connection: Connection, data: Any, attempt: int, then: Callable[[Reply], object]) -> None:
         """Send it and ask for an acknowledgement; `then` is given what comes."""
 
         def answered(*answer: Any) -> None:
             said = reply(answer)
-            self.record("acked", sid=connection.sid, index=ticket.index, reason="ok" if said.ok else said.error)
+            self.record_answer(ticket, said)
             then(said)
 
-        self.record_sent(connection, attempt)
         ticket = connection.send(self.event, data, answered=answered)
-        self.tickets = (*(each for each in self.tickets if each.connection is connection), ticket)
+        self.leaves(ticket, attempt)
+
+    def leaves(self, ticket: Ticket, attempt: int, inside: int = -1) -> None:
+        """It is sent. `inside`: its place in a batch."""
+        self.inside = inside
+        self.record_sent(ticket.connection, attempt, inside)
+        self.tickets = (*(each for each in self.tickets if each.connection is ticket.connection), ticket)
+
+    def record_answer(self, ticket: Ticket, said: Reply, inside: int = -1) -> None:
+        """An acknowledgement came."""
+        if self.observe is not ignore:
+            place = {"index": ticket.index, **({"inside": inside} if inside >= 0 else {})}
+            self.record("acked", sid=ticket.connection.sid, reason="ok" if said.ok else said.error, **place)
 
     def forget_tickets(self) -> None:
         """No acknowledgement is waited for any more."""
         for ticket in self.tickets:
             ticket.connection.forget(ticket)
 
-    def record_sent(self, connection: Connection, attempt: int) -> None:
+    def record_sent(self, connection: Connection, attempt: int, inside: int = -1) -> None:
         """It was handed to this connection."""
-        self.record("sent", event=self.event, sid=connection.sid, attempt=attempt, reason="given up" if self.gone else "")
+        if self.observe is not ignore:
+            place = {"inside": inside} if inside >= 0 else {}
+            self.record("sent", event=self.event, sid=connection.sid, attempt=attempt, reason="given up" if self.gone else "", **place)
 
     def record_timeout(self, connection: Connection, attempt: int, reason: str) -> None:
         """No acknowledgement came in time for its latest send."""
-        index = self.tickets[-1].index
-        self.record("timed_out", event=self.event, sid=connection.sid, index=index, attempt=attempt, reason=reason)
+        place = {"index": self.tickets[-1].index if self.tickets else -1, **({"inside": self.inside} if self.inside >= 0 else {})}
+        self.record("timed_out", event=self.event, sid=connection.sid, attempt=attempt, reason=reason, **place)

@@ -8,11 +8,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.client_store import ClientStore, Pending
+from realtime_lab.net.packets import Content
 from realtime_lab.net.reporting import report
 
 STORE_ERRORS = (StoreFailed, StoreInUse)
@@ -31,7 +32,7 @@ class Keeper(Protocol):
     async def open(self) -> list[Pending]:
         """What an earlier run left behind, in order. Raises StoreInUse, StoreFailed."""
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+    def keep(self, event: str, content: Content, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """Remember an event."""
 
     def give_up(self, n: int, then: Callable[[], object]) -> None:
@@ -55,7 +56,7 @@ class NoKeeper:
         """Nothing was left behind."""
         return []
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+    def keep(self, event: str, content: Content, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """No number."""
         kept(0)
 
@@ -76,7 +77,7 @@ class MemoryKeeper(NoKeeper):
     def __init__(self) -> None:
         self.client_id = uuid4().hex
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+    def keep(self, event: str, content: Content, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """At once."""
         self.highest += 1
         kept(self.highest)
@@ -85,7 +86,7 @@ class MemoryKeeper(NoKeeper):
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     event: str
-    data: Any
+    content: Content
     kept: Callable[[int], None]
     failed: Callable[[OSError], None]
 
@@ -120,9 +121,9 @@ class StoreKeeper:
             self._writer = asyncio.create_task(self._write())
             return pending
 
-    def keep(self, event: str, data: Any, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
+    def keep(self, event: str, content: Content, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """Soon; before the store is open it waits."""
-        self._arrivals.append(_Arrival(event, data, kept, failed))
+        self._arrivals.append(_Arrival(event, content, kept, failed))
         self._news.set()
 
     def give_up(self, n: int, then: Callable[[], object]) -> None:
@@ -169,7 +170,7 @@ class StoreKeeper:
 
     async def _add(self, arrivals: deque[_Arrival]) -> None:
         try:
-            numbers = await self._store.add([(each.event, each.data) for each in arrivals])
+            numbers = await self._store.add([(each.event, each.content.data) for each in arrivals])
         except STORE_ERRORS as error:
             for each in arrivals:
                 each.failed(error)

@@ -22,6 +22,7 @@ from realtime_lab.net.packets import Observer, ignore
 from realtime_lab.net.pair import Pair
 from realtime_lab.net.passing import Passing
 from realtime_lab.net.session import Session
+from realtime_lab.net.sockets import listening
 from realtime_lab.net.wire import Unit
 from realtime_lab.rules.cut_point import cut_point
 from realtime_lab.rules.faults import DIRECTIONS, Direction, Lane, directions, seconds
@@ -54,8 +55,7 @@ class Link:
 
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, "127.0.0.1", 0)
+        self._server = await listening(self._accepted, host="127.0.0.1", port=0)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

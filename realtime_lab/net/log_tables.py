@@ -7,7 +7,7 @@ log_events    the events; AUTOINCREMENT, so that an offset never comes back, not
               room: whom it is for; "": everybody
 log_clients   last: the number of the client's last applied event; at: when that was recorded
               owner: to whom this client id belongs, as the server found out; NULL: nobody
-log_answers   how its newest events were answered (transaction.py: 256 for each client), and the fingerprint of what they held
+log_answers   how its newest events were answered (rules/dedup.py: 512 for each client), and the fingerprint of what they held
 """
 
 from realtime_lab.net.database import Schema

@@ -5,7 +5,6 @@ what survives the process the keeper's. The options of the client choose which o
 """
 
 import asyncio
-from typing import Any
 
 from realtime_lab.errors import BufferFull, NotConnected, NotSettled
 from realtime_lab.history.journal import GIVEN_UP
@@ -14,7 +13,7 @@ from realtime_lab.net.delivery import Delivery, Fate
 from realtime_lab.net.envelope import Peer
 from realtime_lab.net.item import Item
 from realtime_lab.net.keeper import Keeper
-from realtime_lab.net.packets import Observer, brief, copied
+from realtime_lab.net.packets import Content, Observer, brief, content_of, ignore
 from realtime_lab.net.sending import Again, Once, Sender
 from realtime_lab.rules.retry import RetryRule
 from realtime_lab.rules.send_buffer import Drop, Keep, Refuse, SendBuffer
@@ -25,14 +24,23 @@ class Outbox:
 
     retry                   None: each event is sent once, and has no number
     paced                   is the buffer on? (see Once)
+    batch                   may what has a number travel together? (see Together)
     """
 
     def __init__(
-        self, buffer: SendBuffer, retry: RetryRule | None, keeper: Keeper, *, paced: bool, ack_timeout: float | None, observe: Observer
+        self,
+        buffer: SendBuffer,
+        retry: RetryRule | None,
+        keeper: Keeper,
+        *,
+        paced: bool,
+        ack_timeout: float | None,
+        batch: bool,
+        observe: Observer,
     ) -> None:
         self._buffer, self._keeper, self._observe = buffer, keeper, observe
         self._once = Once(self, ack_timeout, paced=paced)
-        self._again = None if retry is None or ack_timeout is None else Again(self, retry, ack_timeout)
+        self._again = None if retry is None or ack_timeout is None else Again(self, retry, ack_timeout, batch=batch)
         self._sender: Sender = self._again or self._once
         self._senders: tuple[Sender, ...] = (self._once,) if self._again is None else (self._once, self._again)
         self._connected = False
@@ -44,6 +52,8 @@ class Outbox:
         self._ready = 0
         """How many of the waiting ones may leave, because they are safely kept. They are the first ones."""
         self._timer: asyncio.TimerHandle | None = None
+        self._emitting = False
+        """Is an event being handed in, after which everything is looked at anyhow?"""
 
     @property
     def idle(self) -> bool:
@@ -75,7 +85,7 @@ class Outbox:
         pending = await self._keeper.open()
         restored: dict[int, None] = {}
         for left in pending:
-            item = self._new(left.event, left.data)
+            item = self._new(left.event, content_of(left.data))
             item.n, item.gone, item.earlier = left.n, left.gone, True
             restored[left.n] = None
             if left.gone:
@@ -85,26 +95,30 @@ class Outbox:
                 item.record("restored", id=self._id(item), event=left.event, text=brief(left.data))
         self._numbers = {**restored, **self._numbers}
         for item in reversed([item for item in self._items.values() if item.n in restored]):
-            self._buffer.restore(item.key, copied(item.data)[1], _now(), gone=item.gone)
+            self._buffer.restore(item.key, item.content.size, _now(), gone=item.gone)
         self._ready += len(pending)
         self._arm()
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
-    def emit(self, event: str, data: Any, size: int, *, volatile: bool) -> Delivery:
+    def emit(self, event: str, content: Content, *, volatile: bool) -> Delivery:
         """Raises NotConnected, BufferFull."""
-        item = self._new(event, data)
-        item.record("emitted", event=event, text=brief(data), data=data, reason="volatile" if volatile else "")
-        match self._buffer.emit(item.key, size, _now(), connected=self._connected, volatile=volatile):
+        item = self._new(event, content)
+        if self._observe is not ignore:
+            data = content.data
+            item.record("emitted", event=event, text=brief(data), data=data, reason="volatile" if volatile else "")
+        match self._buffer.emit(item.key, content.size, _now(), connected=self._connected, volatile=volatile):
             case Refuse(reason, full):
                 self._refuse(item, reason, full=full)
             case Drop(reason):
                 self._discard(item, reason, Fate("rejected", reason=reason))
                 self.finished(item)
             case Keep():
-                self._keeper.keep(event, data, lambda n: self._kept(item, n), lambda error: self._not_kept(item, error))
+                self._emitting = True
+                self._keeper.keep(event, content, lambda n: self._kept(item, n), lambda error: self._not_kept(item, error))
             case _:
                 self._once.send(item)
+        self._emitting = False
         self._pump()
         return item.delivery
 
@@ -114,6 +128,11 @@ class Outbox:
         for sender in self._senders:
             sender.connected(connection)
         self._pump()
+
+    def greeted(self) -> None:
+        """The server has said what it understands."""
+        if self._again is not None:
+            self._again.greeted()
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -170,9 +189,9 @@ class Outbox:
 
     # -- its steps ------------------------------------------------------------------------------------------------------------------
 
-    def _new(self, event: str, data: Any) -> Item:
+    def _new(self, event: str, content: Content) -> Item:
         self._emitted += 1
-        item = self._items[self._emitted] = Item(self._emitted, event, data, Delivery(asyncio.get_running_loop()), self._observe)
+        item = self._items[self._emitted] = Item(self._emitted, event, content, Delivery(asyncio.get_running_loop()), self._observe)
         return item
 
     def _id(self, item: Item) -> str:
@@ -197,7 +216,8 @@ class Outbox:
             item.record("buffered", event=item.event, id=self._id(item), reason=reason)
         if item.gone:
             self._write_down(item)
-        self._pump()
+        if not self._emitting:
+            self._pump()
 
     def _not_kept(self, item: Item, error: OSError) -> None:
         self._buffer.withdraw([item.key])
@@ -221,13 +241,16 @@ class Outbox:
     # -- one timer ------------------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        if self._timer:
+        times = [self._buffer.next_deadline(), *[sender.next_deadline() for sender in self._senders]]
+        due = min([time for time in times if time is not None], default=None)
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return  # it rings too early, and is set again then: cheaper than to set it again each time
             self._timer.cancel()
-        times = [self._buffer.next_deadline(), *(sender.next_deadline() for sender in self._senders)]
-        due = min((time for time in times if time is not None), default=None)
         self._timer = None if due is None else asyncio.get_running_loop().call_at(due, self._tick)
 
     def _tick(self) -> None:
+        self._timer = None
         for sender in self._senders:
             sender.tick(_now())
         self._pump()

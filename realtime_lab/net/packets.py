@@ -6,16 +6,15 @@ peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets;
 `Observer` is how the network floor tells the lab what happens. In production it is None and nothing is recorded.
 """
 
-import copy
 import json
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engineio.payload import Payload
 from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
 from realtime_lab.history.journal import Kind
-from realtime_lab.net.body import check_placeholders
+from realtime_lab.net.body import check_placeholders, encode
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
@@ -29,6 +28,8 @@ MAX_PACKETS = 100_000
 """Packets in one long-polling payload at most. Engine.IO itself limits a payload by its bytes only."""
 
 
+FLAT = 200
+"""With so few brackets nothing is nested too deep."""
 SPARE = 20
 """Levels of nesting that data leaves free: later it is put into an envelope, and written by code that Python calls from deeper down."""
 
@@ -80,30 +81,63 @@ def check_event(event: str) -> str:
     return event
 
 
+class Content(NamedTuple):
+    """An event's data as it will travel, whatever becomes of what the application gave."""
+
+    text: str
+    """JSON, with a place where bytes belong."""
+    attachments: tuple[bytes, ...]
+    many: bool
+    """Was it a tuple, and so several arguments?"""
+
+    @property
+    def data(self) -> Any:
+        """The data again."""
+        data = json.loads(self.text)
+        if self.attachments:
+            data = packet.Packet.reconstruct_binary(data, list(self.attachments))
+        return tuple(data) if self.many else data
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.text) + sum(map(len, self.attachments))
+
+
+NOTHING = Content("null", (), many=False)
+
+
 def check_data(data: Any) -> Any:
     """A copy of the data. Raises NotSerialisable."""
-    return copied(data)[0]
+    return content_of(data).data
 
 
-def copied(data: Any) -> tuple[Any, int]:
-    """A copy of the data, so that what the caller changes afterwards does not travel, and its size on the wire in bytes.
-
-    Raises NotSerialisable if Socket.IO cannot carry it (JSON, with bytes allowed inside lists and dicts).
-    """
+def content_of(data: Any) -> Content:
+    """The data as it will travel. Raises NotSerialisable if Socket.IO cannot carry it (JSON, with bytes allowed inside lists and dicts)."""
     try:
-        arguments: Any = list(data) if isinstance(data, tuple) else [data]
+        text, attachments = encode(data), ()
+    except (TypeError, ValueError, RecursionError):  # bytes, or it cannot travel
+        return _checked(data)
+    if text.count("[") + text.count("{") > FLAT:
+        return _checked(data)
+    return Content(text, attachments, isinstance(data, tuple))
+
+
+def _checked(data: Any) -> Content:
+    try:
+        arguments: Any = list(data) if isinstance(data, tuple) else data
         for _ in range(SPARE):
             arguments = [arguments]
         arguments, attachments = packet.Packet.deconstruct_binary(arguments)
+        encode(arguments)  # a JavaScript peer hangs up on NaN
         for _ in range(SPARE):
             arguments = arguments[0]
-        text = json.dumps(arguments, allow_nan=False, separators=(",", ":"))  # a JavaScript peer hangs up on NaN
-        copy_of_data = copy.deepcopy(data)
+        text = encode(arguments)
     except (TypeError, ValueError, RecursionError) as error:
         hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
         raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
     check_placeholders(text, attachments)
-    return copy_of_data, len(text) + sum(len(attachment) for attachment in attachments)
+    return Content(text, tuple(map(bytes, attachments)), isinstance(data, tuple))
 
 
 def brief(data: Any, limit: int = 80) -> str:

@@ -1,21 +1,22 @@
 """What a client does with what it is sent: plain events go to their handlers as they come; with `replay`, stored ones in order."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from realtime_lab.errors import InvalidSetting
-from realtime_lab.net.arrived import Arrived, Heard
+from realtime_lab.net.arrived import Arrived, Heard, Packet
 from realtime_lab.net.client_store import Effects
 from realtime_lab.net.connection import Connection
-from realtime_lab.net.envelope import SESSION, offset_of, unseal_session
+from realtime_lab.net.envelope import BATCH, SESSION, offset_of, says_batch, unseal_session
 from realtime_lab.net.handlers import Handlers, Register
 from realtime_lab.net.incoming import Incoming
 from realtime_lab.net.packets import Observer, brief
 from realtime_lab.rules.replay import Session
 
 
-class Receiving:
+class Receiving(ABC):
     """The receiving half of `Client`."""
 
     def __init__(self, observe: Observer) -> None:
@@ -76,10 +77,14 @@ class Receiving:
 
     async def _receive(self, connection: Connection, index: int, event: str, arguments: tuple[Any, ...]) -> Any:
         """Called for every event of a connection, side by side."""
+        if event == BATCH and self._incoming is not None and connection.batches:
+            return await self._incoming.batch(Packet(connection.sid, index), arguments) if not connection.gone.done() else None
         session = unseal_session(arguments) if event == SESSION else None
         offset = offset_of(arguments) if self._incoming is not None else None
         if session is None and offset is None:
             return await self._plain(connection, index, event, arguments)
+        if session is not None and not connection.gone.done():
+            self._greeted(connection, batches=says_batch(arguments))
         if self._incoming is None:
             self._handlers.call_soon(SESSION, *arguments)
         elif connection.gone.done():
@@ -87,7 +92,7 @@ class Receiving:
         elif session is not None:
             self._incoming.told(Heard(session.epoch, session.offset, session.reason, connection.sid, index))
         elif offset is not None:
-            await self._incoming.arrived(Arrived(connection.sid, index, event, arguments[0]["data"], offset))
+            await self._incoming.arrived(Arrived(offset, event, arguments[0]["data"], Packet(connection.sid, index)))
         return None
 
     async def _plain(self, connection: Connection, index: int, event: str, arguments: tuple[Any, ...]) -> Any:
@@ -100,6 +105,10 @@ class Receiving:
             return await self._handlers.call(event, arguments, lambda kind, why: self._observe(kind, message=number, reason=why))
         finally:
             self._running.discard(task)
+
+    @abstractmethod
+    def _greeted(self, connection: Connection, *, batches: bool) -> None:
+        """The server has said where this client stands, and whether it understands batches."""
 
     def _kill_handlers(self) -> None:
         """As the end of a process does, but not the one that asks for it. Those of stored events are ended by `Incoming.close`."""

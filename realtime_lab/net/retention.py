@@ -18,7 +18,7 @@ PIECE = 1000
 """Events removed in one transaction at most, beyond as many as it appends."""
 
 CLIENTS = 10
-"""Clients forgotten in one transaction at most. Each has up to 256 answers."""
+"""Clients forgotten in one transaction at most. Each has up to 512 answers."""
 
 PATIENCE = 0.01
 """How often ages are looked at, as a part of the age that is allowed."""

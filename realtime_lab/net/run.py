@@ -13,8 +13,9 @@ from realtime_lab.net.event_log import Log
 from realtime_lab.net.guests import Guests
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.hosting import Host
-from realtime_lab.net.intake import Intake, cause
+from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer, brief, ignore
+from realtime_lab.net.receptions import cause
 
 BEFORE_NEWS = ("after_commit", "before_ack")
 """A crash at one of these comes before anybody is told what was stored."""
@@ -107,7 +108,7 @@ class Run:
         self.guests.end("the server crashed")
         if self._log is not None:
             self._appended.commit(self._log.coming_head)
-        self._intake.crashed()
+        self._intake.receptions.crashed()
 
     async def _reached(self, point: str) -> None:
         await self._crash.reached(point)
@@ -116,12 +117,12 @@ class Run:
             self.guests.wake()
 
     async def _before_commit(self) -> None:
-        if self._intake.uncommitted:
+        if self._intake.receptions.uncommitted:
             await self._crash.reached("before_commit")
 
     def _committed(self, head: int) -> None:
         self._appended.commit(head)
-        self._held = self._crash.at in BEFORE_NEWS and self._intake.uncommitted > 0
+        self._held = self._crash.at in BEFORE_NEWS and self._intake.receptions.uncommitted > 0
         if not self._held:
             self.guests.wake()
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from realtime_lab.history.journal import NOT_ASKED
@@ -10,6 +11,7 @@ from realtime_lab.net.connection import Connection
 from realtime_lab.net.delivery import Fate
 from realtime_lab.net.envelope import Peer, Reply, seal
 from realtime_lab.net.item import Item
+from realtime_lab.net.together import Together
 from realtime_lab.rules.retry import Done, Effect, RetryRule, Send, Settle, TimedOut
 
 
@@ -76,7 +78,7 @@ class Once:
         """Hand it over."""
         connection, peer = self._connection, self._owner.peer
         assert connection is not None
-        data = seal(peer, 0, item.data) if peer.client_id else item.data
+        data = seal(peer, 0, item.content.data) if peer.client_id else item.content.data
         if self._ack_timeout is None:
             self._under_way[item] = math.inf
             fate = Fate("unknown", reason=NOT_ASKED)
@@ -121,8 +123,9 @@ class Once:
 class Again:
     """Performs the retry rule: every event has a number and is sent until it is acknowledged or given up."""
 
-    def __init__(self, owner: Owner, retry: RetryRule, ack_timeout: float) -> None:
-        self._owner, self._retry, self._ack_timeout = owner, retry, ack_timeout
+    def __init__(self, owner: Owner, retry: RetryRule, ack_timeout: float, *, batch: bool) -> None:
+        self._owner, self._retry, self._ack_timeout, self._batch = owner, retry, ack_timeout, batch
+        self._together: Together | None = None
         self._connection: Connection | None = None
         self._items: dict[int, Item] = {}
         self._results: dict[int, Any] = {}
@@ -150,11 +153,17 @@ class Again:
     def connected(self, connection: Connection) -> None:
         """What is in the window is sent again."""
         self._connection = connection
+        self._together = Together(connection, lambda: self._owner.peer, self._answered) if self._batch else None
         self._perform(self._retry.connected(_now()))
+
+    def greeted(self) -> None:
+        """The server has said what it understands."""
+        if self._together is not None:
+            self._together.order()
 
     def disconnected(self) -> None:
         """A try is over."""
-        self._connection = None
+        self._connection = self._together = None
         self._perform(self._retry.disconnected())
 
     def tick(self, now: float) -> None:
@@ -172,31 +181,47 @@ class Again:
                 case Send(n, attempt, tombstone):
                     self._try(item, n, attempt, tombstone=tombstone)
                 case TimedOut(_, attempt):
-                    assert self._connection is not None
-                    item.record_timeout(self._connection, attempt, f"no acknowledgement in {self._ack_timeout:g} s")
+                    self._timed_out(item, attempt)
                 case Settle(n, outcome, reason):
                     item.tell(Fate(outcome, self._results.pop(n, None), reason))
                     if outcome == "unknown":
                         item.bury()
                         self._owner.buried(item)
-                case Done(n):
-                    del self._items[n]
-                    self._results.pop(n, None)  # of an acknowledgement that came after it was given up
-                    item.forget_tickets()
-                    self._owner.finished(item)
+                case Done():
+                    self._done(item)
 
     def _try(self, item: Item, n: int, attempt: int, *, tombstone: bool) -> None:
         assert self._connection is not None
-        item.ask(self._connection, seal(self._owner.peer, n, item.data, gone=tombstone), attempt, lambda said: self._answered(n, said))
-
-    def _answered(self, n: int, said: Reply) -> None:
-        if said.ok:
-            if n in self._items:
-                self._results[n] = said.result
-            self._perform(self._retry.acknowledged(n, _now()))
+        if self._together is not None:
+            self._together.add(item, attempt)
         else:
-            draw = random.random()
-            self._perform(self._retry.refused(n, _now(), said.error, draw=draw, retryable=said.retryable, gap=said.gap))
+            data = seal(self._owner.peer, n, item.content.data, gone=tombstone)
+            item.ask(self._connection, data, attempt, lambda said: self._answered([item], [said]))
+
+    def _timed_out(self, item: Item, attempt: int) -> None:
+        assert self._connection is not None
+        item.record_timeout(self._connection, attempt, f"no acknowledgement in {self._ack_timeout:g} s")
+        if self._together is not None:
+            self._together.timed_out(item)
+
+    def _done(self, item: Item) -> None:
+        del self._items[item.n]
+        self._results.pop(item.n, None)  # of an acknowledgement that came after it was given up
+        if self._together is None:
+            item.forget_tickets()
+        else:
+            self._together.forget(item)
+        self._owner.finished(item)
+
+    def _answered(self, items: Sequence[Item], every: Sequence[Reply]) -> None:
+        for item, said in zip(items, every, strict=True):
+            if said.ok:
+                if said.result is not None and item.n in self._items:
+                    self._results[item.n] = said.result
+                self._perform(self._retry.acknowledged(item.n, _now()))
+            else:
+                draw = random.random()
+                self._perform(self._retry.refused(item.n, _now(), said.error, draw=draw, retryable=said.retryable, gap=said.gap))
         self._owner.changed()
 
 

@@ -14,12 +14,12 @@ from typing import Any, Self
 import socketio
 from aiohttp import web
 
-from realtime_lab.errors import AlreadyClosed, InvalidSetting, ReservedName, UnknownFault
+from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
 from realtime_lab.net.acknowledging import own_server
 from realtime_lab.net.attaching import attachable
 from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Authenticate, Doorkeeper, RoomsOf
-from realtime_lab.net.envelope import SESSION, check_emitted
+from realtime_lab.net.envelope import check_emitted, check_ours
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.gate import Address, Gate, Origins, address
 from realtime_lab.net.guests import Guest
@@ -294,5 +294,6 @@ class Server:
         return guest
 
     def _check_name(self, event: str) -> None:
-        if check_event(event) == SESSION and self._log is not None:
-            raise ReservedName(f"{SESSION!r} tells clients where they stand in the log. Choose another event name.")
+        check_event(event)
+        if self._log is not None:
+            check_ours(event)

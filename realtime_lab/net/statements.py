@@ -32,15 +32,22 @@ class Statements:
         word = FIRST_WORD.match(sql)
         if word is None or word[1].upper() not in ALLOWED:
             raise InvalidSetting(f"tx.execute({sql!r}): one statement about data is expected, such as SELECT, INSERT, UPDATE or DELETE.")
-        return await self._open().execute(sql, parameters)
+        return await self._run(sql, parameters)
 
     def close(self) -> None:
         """It is over."""
         self._over = True
 
-    def _open(self) -> Database:
+    async def _run(self, sql: str, parameters: Parameters) -> list[Row]:
+        self._check_open()
+        return await self._database.execute(sql, parameters)
+
+    def _check_open(self) -> None:
         if self._over:
             raise AlreadyClosed("this tx has ended with the work that it was given to. Do everything before the function returns.")
-        if not self._database.in_transaction:  # SQLite may end it by itself; another statement would then be on its own
+        if not self._stands:  # SQLite may end it by itself; another statement would then be on its own
             raise StoreFailed(f"SQLite has undone this transaction of the {self._database.what} {self._database.path}. Try again.")
-        return self._database
+
+    @property
+    def _stands(self) -> bool:
+        return self._database.in_transaction

@@ -1,17 +1,16 @@
 """What one piece of work may do in the event log's database, while its transaction is open."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from realtime_lab.errors import PayloadTooLarge, RealtimeLabError, ReservedName
+from realtime_lab.errors import PayloadTooLarge, RealtimeLabError
 from realtime_lab.net.body import dump, load
-from realtime_lab.net.database import Database
-from realtime_lab.net.envelope import SESSION
+from realtime_lab.net.database import Database, Parameters, Row
+from realtime_lab.net.envelope import check_ours
 from realtime_lab.net.event_reader import check_room
+from realtime_lab.net.open_group import Decision, OpenGroup
 from realtime_lab.net.packets import check_event
 from realtime_lab.net.statements import Statements
-from realtime_lab.rules.dedup import ANSWERS
 
 Appended = Callable[[int, str, Any, str], object]
 """Called with (offset, event, data, room)."""
@@ -19,16 +18,11 @@ Appended = Callable[[int, str, Any, str], object]
 MAX_EVENT = 1_000_000
 """Bytes of a stored event at most. A packet that a client does not take ends its connection, and would do so at every replay."""
 
-HEARD_OF = """
-    INSERT INTO log_clients (client_id, last, owner, at) VALUES (?, ?, ?, ?)
-    ON CONFLICT (client_id) DO UPDATE SET last = excluded.last, owner = coalesce(excluded.owner, owner), at = excluded.at
-"""
-
 
 class Moved(RealtimeLabError):
     """The client's last number is not the one that the caller had seen."""
 
-    def __init__(self, last: int) -> None:
+    def __init__(self, last: int | None) -> None:
         super().__init__(f"the last number of this client is {last} by now")
         self.last = last
 
@@ -45,9 +39,9 @@ class Answers(NamedTuple):
 class Transaction(Statements):
     """`tx`: the log's own database, for one piece of work."""
 
-    def __init__(self, database: Database, on_append: Appended) -> None:
+    def __init__(self, database: Database, group: OpenGroup, on_append: Appended) -> None:
         super().__init__(database)
-        self._on_append = on_append
+        self._group, self._on_append = group, on_append
         self.offset: int | None = None
         """The offset of the last event that this work appended."""
         self.trimmed = 0
@@ -58,19 +52,48 @@ class Transaction(Statements):
 
         Raises NotSerialisable, ReservedName, InvalidSetting, PayloadTooLarge.
         """
+        return self.append_at_once(event, data, to=to)
+
+    def append_at_once(self, event: str, data: Any = None, *, to: str | None = None) -> int:
+        """As `append`, for work that waits for nothing."""
         room = "" if to is None else check_room(to)
-        if event == SESSION:
-            raise ReservedName(f"{SESSION!r} tells clients where they stand in the log. Choose another event name.")
+        check_ours(event)
         body, attachments = dump(data)
         if len(body) + len(attachments or "") > MAX_EVENT:
             raise PayloadTooLarge(
                 f"{event!r} has {len(body) + len(attachments or ''):,} bytes, and a stored event may have {MAX_EVENT:,}: every client that "
                 "gets it has to take it in one piece, again and again if it cannot. Store it elsewhere, and publish where it is."
             )
-        sql = "INSERT INTO log_events (event, body, attachments, room, at) VALUES (?, ?, ?, ?, ?)"
-        self.offset = await self._open().insert(sql, (check_event(event), body, attachments, room, time.time()))
+        self._check_open()
+        self.offset = self._group.append(check_event(event), body, attachments, room)
         self._on_append(self.offset, event, data, room)
         return self.offset
+
+    def part(self) -> "Transaction":
+        """A piece of this work that can be undone alone. One at a time: `keep` or `undo` it."""
+        self._check_open()
+        self._group.begin_work()
+        return Transaction(self._database, self._group, self._on_append)
+
+    def keep(self, part: "Transaction") -> None:
+        """What was done in this part stands with the rest of the work."""
+        part.close()
+        self._check_open()
+        self._group.begin_work()
+        self.offset = part.offset or self.offset
+
+    async def undo(self, part: "Transaction") -> None:
+        """Nothing is left of this part. Raises StoreFailed when SQLite has undone everything."""
+        part.close()
+        self._check_open()
+        await self._group.undo_work()
+
+    async def expect(self, client_id: str, previous: int) -> None:
+        """Raises Moved if this is not the client's last number."""
+        self._check_open()
+        last = await self._group.last_of(client_id)
+        if last not in (None, previous):  # one that was forgotten may still be known to who asks
+            raise Moved(last)
 
     async def record(
         self, client_id: str, previous: int, n: int, fingerprint: str, answer: dict[str, Any], *, owner: str | None = None
@@ -79,23 +102,28 @@ class Transaction(Statements):
 
         owner   to whom the client id belongs; None leaves what is on record. Raises Moved, NotSerialisable.
         """
-        text = dump(answer)
-        database = self._open()
-        rows = await database.execute("SELECT last FROM log_clients WHERE client_id = ?", (client_id,))
-        last = rows[0][0] if rows else previous  # one that was forgotten may still be known to who asks
-        if last != previous:
-            raise Moved(last)
-        await database.execute(HEARD_OF, (client_id, n, owner, time.time()))
-        await database.execute("INSERT INTO log_answers VALUES (?, ?, ?, ?, ?)", (client_id, n, fingerprint, *text))
-        await database.execute("DELETE FROM log_answers WHERE client_id = ? AND n <= ?", (client_id, n - ANSWERS))
+        await self.record_all(client_id, previous, [Decision(n, fingerprint, *dump(answer))], owner=owner)
+
+    async def record_all(self, client_id: str, previous: int, decisions: Sequence[Decision], *, owner: str | None = None) -> None:
+        """As `record`, for numbers that follow each other. Raises Moved."""
+        await self.expect(client_id, previous)
+        self._check_open()
+        self._group.record(client_id, decisions, owner)
 
     async def answers(self, client_id: str) -> Answers:
         """What was recorded about a client."""
-        database = self._open()
-        rows = await database.execute("SELECT last FROM log_clients WHERE client_id = ?", (client_id,))
+        rows = await self._run("SELECT last FROM log_clients WHERE client_id = ?", (client_id,))
         sql = "SELECT n, fingerprint, answer, attachments FROM log_answers WHERE client_id = ? ORDER BY n"
-        kept = {n: (fingerprint, load(*text)) for n, fingerprint, *text in await database.execute(sql, (client_id,))}
+        kept = {n: (fingerprint, load(*text)) for n, fingerprint, *text in await self._run(sql, (client_id,))}
         return Answers(rows[0][0] if rows else 0, kept)
+
+    async def _run(self, sql: str, parameters: Parameters) -> list[Row]:
+        self._check_open()
+        return await self._group.execute(sql, parameters)
+
+    @property
+    def _stands(self) -> bool:
+        return self._group.stands
 
 
 class Marks(NamedTuple):

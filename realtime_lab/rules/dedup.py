@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ANSWERS = 256
+ANSWERS = 512
 """Answers kept for each client; as many events can be under way (rules/retry.py)."""
 
 Answer = Mapping[str, Any]

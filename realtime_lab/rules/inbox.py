@@ -11,6 +11,7 @@ Never reads a clock and never draws a random number. Where it stands in the log 
 """
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -48,12 +49,6 @@ class Moved:
 Step = Handle[E] | Repeat[E] | Moved
 
 
-@dataclass(frozen=True)
-class _Waiting(Generic[E]):
-    offset: int
-    event: E
-
-
 class Inbox(Generic[E]):
     """Feed it what arrives, and ask it for the `next` step, one after the other.
 
@@ -62,30 +57,48 @@ class Inbox(Generic[E]):
 
     def __init__(self, position: Position | None = None, *, delay: float = 0.0, delay_max: float = 5.0) -> None:
         self.position = position
-        """Everything up to here is handled; None: it was never told where it stands."""
         self._delays = {"initial": delay, "maximum": delay_max}
-        self._waiting: deque[_Waiting[E] | Session] = deque()
-        self._first: _Waiting[E] | None = None
-        """The event that was begun and is not finished."""
+        self._waiting: deque[tuple[int, E] | Session] = deque()
+        """(offset, event)."""
+        self._first: tuple[int, E] | None = None
+        """What was begun and is not finished."""
         self._tries = 0
         self._state: Literal["free", "handling", "resting", "halted"] = "free"
         self._rest: float = 0.0
 
     @property
+    def position(self) -> Position | None:
+        """Everything up to here is handled; None: it was never told where it stands."""
+        return None if self._offset < 0 else Position(self._epoch, self._offset)
+
+    @position.setter
+    def position(self, position: Position | None) -> None:
+        self._epoch, self._offset = position or ("", -1)
+
+    @property
     def halted(self) -> int | None:
         """The offset of the event that it halted at, or None."""
-        return self._first.offset if self._first is not None and self._state == "halted" else None
+        return self._first[0] if self._first is not None and self._state == "halted" else None
 
     @property
     def idle(self) -> bool:
         """Will nothing more happen by itself?"""
         return self._state == "halted" or (self._state == "free" and not self._waiting)
 
+    @property
+    def ready(self) -> bool:
+        """Is there something to do at once?"""
+        return self._state == "free" and bool(self._waiting)
+
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
     def arrived(self, offset: int, event: E) -> None:
         """A stored event came."""
-        self._waiting.append(_Waiting(offset, event))
+        self._waiting.append((offset, event))
+
+    def arrived_together(self, events: Iterable[tuple[int, E]]) -> None:
+        """Many came at once, in order: (offset, event)."""
+        self._waiting.extend(events)
 
     def told(self, session: Session) -> None:
         """A session came. It counts when everything that came before it is handled."""
@@ -93,7 +106,7 @@ class Inbox(Generic[E]):
 
     def disconnected(self) -> list[E]:
         """What was not begun comes again. Returns what is forgotten here."""
-        forgotten = [waiting.event for waiting in self._waiting if isinstance(waiting, _Waiting)]
+        forgotten = [waiting[1] for waiting in self._waiting if not isinstance(waiting, Session)]
         self._waiting.clear()
         return forgotten
 
@@ -107,10 +120,28 @@ class Inbox(Generic[E]):
         if isinstance(waiting, Session):
             self.position = moved(self.position, waiting)
             return Moved(waiting)
-        if is_repeat(self.position, waiting.offset):
-            return Repeat(waiting.event)
+        if is_repeat(self.position, waiting[0]):
+            return Repeat(waiting[1])
         self._tries = 0
         return self._begin(waiting)
+
+    def stretch(self) -> Iterator[E]:
+        """The same as `next` for handlers that return at once: the events whose turn it is. To ask for another one is to say `handled`.
+
+        Whoever leaves in the middle says what became of the last one. It ends where `next` has anything else to say.
+        """
+        if self._state != "free":
+            return
+        waiting = self._waiting
+        while waiting:
+            first = waiting[0]
+            if isinstance(first, Session) or first[0] <= self._offset:
+                break
+            waiting.popleft()
+            self._state, self._first, self._tries = "handling", first, 1
+            yield first[1]
+            self._offset = first[0]  # as `handled`, for a part of its price
+        self._state, self._first = "free", None
 
     def handled(self) -> None:
         """The handler returned: the offset moves."""
@@ -139,12 +170,12 @@ class Inbox(Generic[E]):
 
     # -- its steps ------------------------------------------------------------------------------------------------------------------
 
-    def _begin(self, waiting: _Waiting[E]) -> Handle[E]:
+    def _begin(self, waiting: tuple[int, E]) -> Handle[E]:
         self._state, self._first = "handling", waiting
         self._tries += 1
-        return Handle(waiting.event, self._tries)
+        return Handle(waiting[1], self._tries)
 
     def _finish(self) -> None:
         assert self._first is not None
-        self.position = handled(self.position, self._first.offset)
+        self.position = handled(self.position, self._first[0])
         self._state, self._first = "free", None

@@ -15,14 +15,13 @@ Never guesses from gaps: offsets grow, but not by one.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Reason = Literal["", "new", "truncated", "epoch-changed", "ahead"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """Where somebody stands in a log: everything up to `offset` is behind it."""
 
     epoch: str

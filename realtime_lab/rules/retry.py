@@ -16,13 +16,16 @@ acknowledged, refused for good, or as an acknowledged tombstone.
 """
 
 import math
+from bisect import insort
+from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.rules import backoff
 
-MAX_WINDOW = 256
+MAX_WINDOW = 512
 """The server keeps as many answers of a client (rules/dedup.py)."""
 
 
@@ -99,7 +102,7 @@ class RetryRule(Protocol):
         """When `tick` is to be called."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flight:
     n: int
     gone: bool
@@ -126,7 +129,12 @@ class Retry:
             raise InvalidSetting(f"window={window!r}: give a whole number from 1 to {MAX_WINDOW}.")
         self._tries, self._ack_timeout, self._window = retries + 1, ack_timeout, window
         self._delays = {"initial": delay, "maximum": delay_max}
-        self._flights: list[_Flight] = []
+        self._flights: dict[int, _Flight] = {}
+        """The window, in the order of the numbers."""
+        self._under_way: dict[int, _Flight] = {}
+        """Those of them that were sent and not heard of, in the order in which they were sent, and so of their deadlines."""
+        self._waiting: deque[_Flight] = deque()
+        """The others, in the order of the numbers."""
         self._connected = False
 
     @property
@@ -137,18 +145,19 @@ class Retry:
     @property
     def first(self) -> int | None:
         """The lowest number that is not finished; everything below it is."""
-        return self._flights[0].n if self._flights else None
+        return next(iter(self._flights), None)
 
     @property
     def tries(self) -> dict[int, int]:
         """Number -> how often it was sent, for what is in the window."""
-        return {flight.n: flight.tries for flight in self._flights}
+        return {flight.n: flight.tries for flight in self._flights.values()}
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
     def add(self, n: int, now: float, *, tombstone: bool = False) -> list[Effect]:
         """The next event; its number is higher than those before. Only while there is `room`."""
-        self._flights.append(_Flight(n, tombstone))
+        flight = self._flights[n] = _Flight(n, tombstone)
+        self._waiting.append(flight)
         return self._send(now)
 
     def connected(self, now: float) -> list[Effect]:
@@ -160,9 +169,11 @@ class Retry:
         """The connection is gone, and with it every acknowledgement that was to come."""
         self._connected = False
         effects: list[Effect] = []
-        for flight in self._flights:
+        for flight in self._flights.values():
             flight.deadline = flight.rest = None
             effects += self._give_up(flight, "the connection ended before an acknowledgement came")
+        self._under_way.clear()
+        self._waiting = deque(self._flights.values())
         return effects
 
     def acknowledged(self, n: int, now: float) -> list[Effect]:
@@ -171,15 +182,15 @@ class Retry:
 
     def refused(self, n: int, now: float, reason: str, *, draw: float, retryable: bool, gap: bool = False) -> list[Effect]:
         """The server said no: for good, or for now. `gap`: only because an earlier number is missing."""
-        flight = self._find(n)
+        flight = self._flights.get(n)
         if flight is None:
             return []
         if not retryable:
             return self._finish(n, now, "rejected", reason)
         if flight.deadline is None:
             return []  # the refusal of an earlier try: the next one waits already
-        flight.deadline = None
-        if gap and flight is not self._flights[0]:
+        self._wait(flight)
+        if gap and n != self.first:
             flight.tries -= 1  # nobody looked at it; it follows the one that is missing
             return self._send(now)
         effects = self._give_up(flight, reason)
@@ -190,36 +201,45 @@ class Retry:
     def tick(self, now: float, draw: float) -> list[Effect]:
         """Time has passed."""
         effects: list[Effect] = []
-        for flight in self._flights:
-            if flight.deadline is not None and flight.deadline <= now:
-                flight.deadline = None
-                effects.append(TimedOut(flight.n, flight.tries))
-                given_up = self._give_up(flight, f"no acknowledgement in {self._ack_timeout:g} s")
-                if not given_up:
-                    flight.rest = now + backoff.delay(flight.tries, draw, **self._delays)
-                effects += given_up
+        late = [flight for flight in self._under_way.values() if flight.deadline is not None and flight.deadline <= now]
+        for flight in sorted(late, key=_number):
+            self._wait(flight)
+            effects.append(TimedOut(flight.n, flight.tries))
+            given_up = self._give_up(flight, f"no acknowledgement in {self._ack_timeout:g} s")
+            if not given_up:
+                flight.rest = now + backoff.delay(flight.tries, draw, **self._delays)
+            effects += given_up
         return effects + self._send(now)
 
     def next_deadline(self) -> float | None:
         """When `tick` is to be called; None: nothing changes by time alone."""
-        times = [flight.deadline for flight in self._flights if flight.deadline is not None]
-        resting = [flight.rest for flight in self._flights if flight.rest is not None]
-        times += resting[:1]  # it holds back the others that rest, however soon their own wait is over
-        return min(times, default=None) if self._connected else None
+        if not self._connected:
+            return None
+        times = [flight.deadline for flight in islice(self._under_way.values(), 1)]
+        times += [flight.rest for flight in islice(self._waiting, 1)]  # it holds back the others, however soon their own wait is over
+        return min((time for time in times if time is not None), default=None)
 
     # -- how it decides -------------------------------------------------------------------------------------------------------------
 
     def _send(self, now: float) -> list[Effect]:
         """Everything that may leave, in order: what rests holds back what has to follow it."""
         effects: list[Effect] = []
-        for flight in self._flights if self._connected else []:
+        while self._waiting and self._connected:
+            flight = self._waiting[0]
             if flight.rest is not None and flight.rest > now:
                 break
-            if flight.deadline is None:
-                flight.rest, flight.deadline = None, now + self._ack_timeout
-                flight.tries += 1
-                effects.append(Send(flight.n, flight.tries, flight.gone))
+            self._waiting.popleft()
+            self._under_way[flight.n] = flight
+            flight.rest, flight.deadline = None, now + self._ack_timeout
+            flight.tries += 1
+            effects.append(Send(flight.n, flight.tries, flight.gone))
         return effects
+
+    def _wait(self, flight: _Flight) -> None:
+        """It is under way no more, and waits in its place."""
+        flight.deadline = None
+        del self._under_way[flight.n]
+        insort(self._waiting, flight, key=_number)
 
     def _give_up(self, flight: _Flight, reason: str) -> list[Effect]:
         if flight.gone or flight.tries < self._tries:
@@ -229,12 +249,14 @@ class Retry:
         return [Settle(flight.n, "unknown", f"given up after {tries}: {reason}")]
 
     def _finish(self, n: int, now: float, outcome: Literal["acked", "rejected"], reason: str) -> list[Effect]:
-        flight = self._find(n)
+        flight = self._flights.pop(n, None)
         if flight is None:
             return []
-        self._flights.remove(flight)
+        if self._under_way.pop(n, None) is None:
+            self._waiting.remove(flight)
         known = [] if flight.gone else [Settle(n, outcome, reason)]
         return [*known, Done(n), *self._send(now)]
 
-    def _find(self, n: int) -> _Flight | None:
-        return next((flight for flight in self._flights if flight.n == n), None)
+
+def _number(flight: _Flight) -> int:
+    return flight.n

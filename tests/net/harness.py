@@ -18,6 +18,8 @@ from realtime_lab.net.server import Server
 CHAT = "chat message"
 FAST = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 2.0}
 RETRIES: dict[str, Any] = {"retries": math.inf, "ack_timeout": 1.0, "retry_delay": 0.01}
+REPLAY: dict[str, Any] = {}
+"""More options for every client with replay: see `both_ways` in conftest.py."""
 TRANSPORTS = [("websocket",), ("polling",)]
 
 
@@ -52,6 +54,7 @@ class Stack:
 
     def client(self, **options: Any) -> Client:
         """A client that goes through the link; what it is given is in `at_client`."""
+        options = {**(REPLAY if options.get("replay") else {}), **options}
         client = Client(self.link.url, observer=partial(self.journal.record, "alice"), **{**FAST, **options})
         client.on(CHAT)(self.at_client.append)
         self.clients.append(client)

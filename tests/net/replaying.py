@@ -7,13 +7,18 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.feed import STRIDE, WINDOW
-from tests.net.harness import CHAT, FAST, Stack, offline, stack, until
+from tests.net.harness import CHAT, FAST, REPLAY, Stack, offline, stack, until
 
 AT_MOST = STRIDE * (WINDOW + 1) - 1
 """So many events may be on their way to a client with replay that handles none."""
+
+alone = pytest.mark.parametrize("both_ways", [False], ids=["alone"], indirect=True)
+"""For a test that counts packets, in a module that runs its tests both ways."""
 
 # -- slow consumers ---------------------------------------------------------------------------------------------------------------------
 
@@ -52,7 +57,7 @@ async def missed(it: Stack, client: Client, *data: Any) -> list[int]:
 async def another(it: Stack, **options: Any) -> tuple[Client, list[Any]]:
     """A client with replay that goes directly to the server, connected, and the chat messages that it is given."""
     given: list[Any] = []
-    client = Client(it.server.url, replay=True, **{**FAST, **options})
+    client = Client(it.server.url, **{**FAST, **REPLAY, "replay": True, **options})
     client.on(CHAT)(given.append)
     it.clients.append(client)
     await client.connect()

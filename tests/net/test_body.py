@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_lab.errors import NotSerialisable
-from realtime_lab.net.body import dump, fingerprint, load
+from realtime_lab.net.body import dump, fingerprint, fingerprint_of, load
 
 KEYS = st.text(max_size=4).filter(lambda key: key != "_placeholder")
 DATA = st.recursive(
@@ -68,13 +68,13 @@ def test_what_json_cannot_carry_is_refused(data: Any) -> None:
 
 @given(DATA)
 def test_a_fingerprint_depends_on_the_content_only(data: Any) -> None:
-    assert fingerprint("e", data) == fingerprint("e", load(*dump(data)))
-    assert fingerprint("e", data) != fingerprint("f", data)
-    assert fingerprint("e", data) != fingerprint("e", [data])
+    assert fingerprint(1, "e", data) == fingerprint(1, "e", load(*dump(data)))
+    assert fingerprint(1, "e", data) != fingerprint(1, "f", data)
+    assert fingerprint(1, "e", data) != fingerprint(1, "e", [data])
 
 
-def test_the_order_of_keys_does_not_matter_and_everything_else_does() -> None:
-    assert fingerprint("e", {"a": b"1", "b": {"c": 1, "d": 2}}) == fingerprint("e", {"b": {"d": 2, "c": 1}, "a": b"1"})
+def test_whatever_differs_makes_another_fingerprint() -> None:
+    assert fingerprint(1, "e", 1) != fingerprint(2, "e", 1)
     different = [
         {"a": b"1", "b": b"2"},
         {"a": b"2", "b": b"1"},
@@ -88,12 +88,19 @@ def test_the_order_of_keys_does_not_matter_and_everything_else_does() -> None:
         [],
         "\ud800",
     ]
-    prints = {fingerprint("e", data) for data in different}
+    prints = {fingerprint(1, "e", data) for data in different}
     assert len(prints) == len(different)
     assert all(len(each) == 32 and int(each, 16) >= 0 for each in prints)
 
 
-@pytest.mark.parametrize("data", [object(), {1: "a", "b": 2}, deep()], ids=["object", "mixed keys", "deep"])
+@given(DATA)
+def test_the_fingerprint_of_what_was_written_down_is_that_of_the_data(data: Any) -> None:
+    text, attachments = dump(data)
+    if attachments is None:
+        assert fingerprint_of(f'[7,"e",{text}]'.encode()) == fingerprint(7, "e", data)
+
+
+@pytest.mark.parametrize("data", [object(), {b"a": 2}, deep()], ids=["object", "a key of bytes", "deep"])
 def test_what_has_no_fingerprint_is_refused(data: Any) -> None:
     with pytest.raises(NotSerialisable, match="no fingerprint"):
-        fingerprint("e", data)
+        fingerprint(1, "e", data)

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from realtime_lab.net.feed import PAGE, PORTION
 from realtime_lab.rules.replay import Session
 from tests.net.harness import CHAT, Stack, rounds, until
-from tests.net.replaying import AT_MOST, Blocked, another, caught_up, log_of, publish, replaying, sent_to
+from tests.net.replaying import AT_MOST, Blocked, alone, another, caught_up, log_of, publish, replaying, sent_to
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
+@alone
 async def test_a_client_whose_handler_blocks_is_given_three_strides_at_most_and_the_others_get_theirs(tmp_path: Path) -> None:
     async with replaying(tmp_path) as it:
         client = await it.connected(replay=True)
@@ -35,6 +39,7 @@ async def test_a_client_whose_handler_blocks_is_given_three_strides_at_most_and_
         assert blocked.given == given == list(range(1, 1002))
 
 
+@alone
 async def test_a_stalled_link_holds_up_nobody_else_and_loses_nothing(tmp_path: Path) -> None:
     async with replaying(tmp_path) as it:
         client = await it.connected(replay=True)
@@ -107,6 +112,7 @@ async def chats(read: Callable[[], Any], count: int) -> AsyncIterator[str]:
             yield text
 
 
+@alone
 async def test_a_live_client_gets_its_events_at_once_while_another_gets_five_thousand(tmp_path: Path) -> None:
     """In the time of this process, because a wall clock would also measure what else the machine does."""
     async with replaying(tmp_path) as it:
@@ -131,6 +137,7 @@ async def test_a_live_client_gets_its_events_at_once_while_another_gets_five_tho
 # -- what is not there ------------------------------------------------------------------------------------------------------------------
 
 
+@alone
 async def test_who_is_overtaken_by_a_trim_is_told_in_the_middle_of_the_connection(tmp_path: Path) -> None:
     async with replaying(tmp_path) as it:
         client = await it.connected(replay=True)

@@ -1,5 +1,6 @@
 """Who may come near a server: who knows the token, and pages of the right origin. The token is shown nowhere."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -111,3 +112,14 @@ def test_what_is_shown_of_an_address() -> None:
     assert shown("GET http://a/?x=1&token=abc&y=2 and 'http://b/?token=d'") == "GET http://a/?x=1&token=...&y=2 and 'http://b/?token=...'"
     assert f"{Address('http://a/?token=abc')}" == "http://a/?token=abc"
     assert shown(CHAT) == CHAT
+
+
+async def test_nor_is_it_where_nobody_answers() -> None:
+    silent = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        client = Client(Address(f"http://127.0.0.1:{port}?token=secret"), **{**FAST, "connect_timeout": 0.2})
+        with pytest.raises(ConnectTimeout, match="no answer from") as caught:
+            await client.connect(timeout=0.6)
+        await client.close()
+        assert "secret" not in str(caught.value)

@@ -11,6 +11,8 @@ from realtime_lab.net.client import Client
 from tests.net.harness import CHAT, RETRIES, Stack, rounds, until
 from tests.net.replaying import caught_up, missed, publish, replaying, reported
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 QUICK: dict[str, Any] = {"replay": True, "retry_delay": 0.0}
 
 

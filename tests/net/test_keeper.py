@@ -11,6 +11,7 @@ from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
 from realtime_lab.net.client_store import ClientStore, Pending
 from realtime_lab.net.delivery import Fate
 from realtime_lab.net.keeper import MemoryKeeper, StoreKeeper
+from realtime_lab.net.packets import content_of
 from tests.net.harness import CHAT, RETRIES, deduping, offline, until
 from tests.net.process import lines_of
 
@@ -183,7 +184,7 @@ async def test_closing_writes_all_that_was_said_also_what_is_said_while_it_write
             keeper.give_up(n, lambda: told.append(n))  # as for an event that grew too old while it was written
 
     for data in range(6):
-        keeper.keep(CHAT, data, kept, failed)
+        keeper.keep(CHAT, content_of(data), kept, failed)
         if data == 2:
             await asyncio.sleep(0)  # the writer has begun with these
     await keeper.close()
@@ -196,7 +197,7 @@ async def test_the_last_word_about_a_number_is_written_before_the_store_closes(f
     keeper = StoreKeeper(ClientStore(file))
     await keeper.open()
     for data in range(4):
-        keeper.keep(CHAT, data, keeper.forget, failed)
+        keeper.keep(CHAT, content_of(data), keeper.forget, failed)
     await keeper.close()
     assert await pending(file) == []
     again = StoreKeeper(ClientStore(file))
@@ -208,7 +209,7 @@ async def test_a_closed_keeper_stays_closed_and_opening_twice_gives_nothing_twic
     keeper = StoreKeeper(ClientStore(file))
     await keeper.open()
     assert await keeper.open() == []
-    keeper.keep(CHAT, 1, lambda n: None, failed)
+    keeper.keep(CHAT, content_of(1), lambda n: None, failed)
     await keeper.close()
     await keeper.close()
     with pytest.raises(AlreadyClosed):
@@ -227,11 +228,11 @@ async def test_a_full_disk_is_told_to_everybody_who_waited_for_that_write(file: 
     [(pages,)] = await database.execute("PRAGMA page_count")
     await database.execute(f"PRAGMA max_page_count = {pages}")
     for data in ("small", "x" * 100_000):
-        keeper.keep(CHAT, data, numbers.append, errors.append)
+        keeper.keep(CHAT, content_of(data), numbers.append, errors.append)
     await until(lambda: errors)
     assert [type(error) for error in [*errors, *reported]] == [StoreFailed] * 3
     await database.execute("PRAGMA max_page_count = 100000")
-    keeper.keep(CHAT, "after", numbers.append, failed)
+    keeper.keep(CHAT, content_of("after"), numbers.append, failed)
     await keeper.close()
     assert numbers == [1]  # no number was used up in vain
 
@@ -241,5 +242,5 @@ def test_without_a_store_each_start_is_somebody_else() -> None:
     assert first.client_id != second.client_id
     numbers: list[int] = []
     for keeper in (first, first, second):
-        keeper.keep(CHAT, None, numbers.append, failed)
+        keeper.keep(CHAT, content_of(None), numbers.append, failed)
     assert numbers == [1, 2, 1]

@@ -12,6 +12,8 @@ from realtime_lab.net.feed import BYTES
 from tests.net.harness import rounds, until
 from tests.net.replaying import caught_up, log_of, missed, publish, replaying, sent_to
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 LARGE = "x" * 900_000
 
 

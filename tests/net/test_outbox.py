@@ -223,7 +223,7 @@ async def test_start_begins_offline_and_delivers_when_somebody_listens(tmp_path:
         ({"retries": 3, "ack_timeout": 0}, "ack_timeout"),
         ({"store": "x.db"}, "store= needs retries="),
         ({"retries": 3, "ack_timeout": 1.0, "window": 0}, "window=0"),
-        ({"retries": 3, "ack_timeout": 1.0, "window": 257}, "window=257"),
+        ({"retries": 3, "ack_timeout": 1.0, "window": 513}, "window=513"),
         ({"retries": 3, "ack_timeout": 1.0, "retry_delay": -1}, "retry_delay=-1"),
         ({"send_buffer": True, "buffer_limit": 0}, "buffer_limit|limit=0"),
         ({"send_buffer": True, "max_age": 0}, "max_age=0"),

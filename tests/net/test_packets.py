@@ -9,7 +9,7 @@ import pytest
 
 from realtime_lab.errors import NotSerialisable
 from realtime_lab.net.body import dump
-from realtime_lab.net.packets import copied
+from realtime_lab.net.packets import content_of
 from tests.net.harness import CHAT, RETRIES, deduping, until
 
 LOOKALIKE = {"_placeholder": True, "num": 0}
@@ -24,10 +24,10 @@ def nested(levels: int) -> list[Any]:
 
 def test_a_dict_that_looks_like_the_place_of_bytes_is_refused_only_beside_bytes() -> None:
     """Socket.IO itself would put the bytes of the other one into it."""
-    assert copied(LOOKALIKE)[0] == LOOKALIKE
+    assert content_of(LOOKALIKE).data == LOOKALIKE
     for data in ({**LOOKALIKE, "file": b"1"}, [LOOKALIKE, b"1"], (LOOKALIKE, b"1")):
         with pytest.raises(NotSerialisable, match="_placeholder"):
-            copied(data)
+            content_of(data)
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -72,7 +72,7 @@ async def test_whatever_depth_emit_accepts_arrives(tmp_path: Path) -> None:
 
 def refused(levels: int) -> bool:
     try:
-        copied(nested(levels))
+        content_of(nested(levels))
     except NotSerialisable:
         return True
     return False
@@ -80,5 +80,5 @@ def refused(levels: int) -> bool:
 
 @pytest.mark.parametrize("data", [LOOKALIKE, "\ud800", {1: 2, None: 3}, [bytearray(b"1"), b""], (1, 2), 2**70, "\0"], ids=repr)
 def test_what_emit_accepts_can_be_stored(data: Any) -> None:
-    copied(data)
+    content_of(data)
     dump(data)

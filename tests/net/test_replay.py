@@ -11,7 +11,9 @@ from realtime_lab.net.crash import CRASHES
 from realtime_lab.net.envelope import seal_stored
 from realtime_lab.rules.replay import Session
 from tests.net.harness import CHAT, RETRIES, TRANSPORTS, deduping, offline, until
-from tests.net.replaying import another, caught_up, crashed, log_of, missed, publish, replaying
+from tests.net.replaying import alone, another, caught_up, crashed, log_of, missed, publish, replaying
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 both_transports = pytest.mark.parametrize("transports", TRANSPORTS, ids=lambda names: names[0])
 all_transports = pytest.mark.parametrize("transports", [*TRANSPORTS, ("polling", "websocket")], ids="+".join)
@@ -126,6 +128,7 @@ async def test_data_of_every_kind_comes_as_it_was_published_live_and_replayed(tm
         assert it.at_client == [() if value is None else (value,) for value in VALUES] * 2
 
 
+@alone
 @both_transports
 @pytest.mark.parametrize("side", ["before", "after"])
 async def test_a_cut_at_any_packet_of_a_replay_loses_nothing_and_repeats_nothing(

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from realtime_lab.rules import dedup
 
-KEPT = 256
+KEPT = 512
 """What the design promises; not read from the rule, so that a rule that keeps fewer is seen."""
 
 

@@ -83,13 +83,13 @@ MUTANTS = (
         "an event that was given up is forgotten without a tombstone",
         "retry",
         "        flight.gone, flight.tries = True, 0\n",
-        "        self._flights.remove(flight)\n",
+        "        self._flights.pop(flight.n)\n",
     ),
     Mutant(
         "a new connection takes the lost try for one that is under way",
         "retry",
-        "flight.deadline = flight.rest = None",
-        "flight.rest = None",
+        "        self._under_way.clear()\n",
+        "",
     ),
     Mutant(
         "a lost connection costs no try",
@@ -100,20 +100,20 @@ MUTANTS = (
     Mutant(
         "what rests does not hold back what has to follow it",
         "retry",
-        "                break\n",
-        "                continue\n",
+        "if flight.rest is not None and flight.rest > now:",
+        "if False:",
     ),
     Mutant(
         "the timer rings for a wait that an earlier one holds back, again and again",
         "retry",
-        "times += resting[:1]",
-        "times += resting",
+        "for flight in islice(self._waiting, 1)]",
+        "for flight in self._waiting]",
     ),
     Mutant(
         "no timer waits for the end of a rest",
         "retry",
-        "times += resting[:1]",
-        "times += []",
+        "for flight in islice(self._waiting, 1)]",
+        "for flight in ()]",
     ),
     Mutant(
         "a gap costs a try, although nobody looked at the event",

@@ -116,14 +116,14 @@ MUTANTS = (
     Mutant(
         "the offset moves when an event arrives, over those that wait",
         "inbox",
-        "self._waiting.append(_Waiting(offset, event))",
-        "self._waiting.append(_Waiting(offset, event))\n        self.position = handled(self.position, offset)",
+        "self._waiting.append((offset, event))",
+        "self._waiting.append((offset, event))\n        self.position = handled(self.position, offset)",
     ),
     Mutant(
         "the offset moves before the handler runs",
         "inbox",
         '        self._state, self._first = "handling", waiting\n',
-        '        self._state, self._first = "handling", waiting\n        self.position = handled(self.position, waiting.offset)\n',
+        '        self._state, self._first = "handling", waiting\n        self.position = handled(self.position, waiting[0])\n',
     ),
     Mutant(
         "what came on a dead connection is handled with what comes on the new one",

@@ -247,3 +247,57 @@ def test_after_a_new_database_a_low_offset_is_no_repeat() -> None:
     assert [inbox.next(0.0), inbox.next(0.0)] == [Moved(Session("new", 0, "epoch-changed")), Handle("#1", 1)]
     inbox.handled()
     assert inbox.position == Position("new", 1)
+
+
+# -- handlers that return at once -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stretch_gives_one_event_after_the_other_and_the_offset_moves_with_each() -> None:
+    inbox = filled(6, 7)
+    inbox.arrived_together([(8, "#8"), (9, "#9")])
+    seen = [(event, inbox.position) for event in inbox.stretch()]
+    assert seen == [(f"#{offset}", Position("e", offset - 1)) for offset in (6, 7, 8, 9)]
+    assert (inbox.position, inbox.idle) == (Position("e", 9), True)
+
+
+def test_a_stretch_ends_where_there_is_something_else_to_do() -> None:
+    inbox = filled(6, 6, 7)
+    inbox.told(Session("e2", 0, "epoch-changed"))
+    inbox.arrived(1, "#1")
+    assert [*inbox.stretch()] == ["#6"]
+    assert inbox.next(0.0) == Repeat("#6")
+    assert [*inbox.stretch()] == ["#7"]
+    assert [*inbox.stretch()] == []
+    assert isinstance(inbox.next(0.0), Moved)
+    assert [*inbox.stretch()] == ["#1"]
+    assert inbox.position == Position("e2", 1)
+
+
+def test_whoever_leaves_a_stretch_says_what_became_of_the_last_event() -> None:
+    inbox = filled(6, 7, 8)
+    for _ in inbox.stretch():
+        break
+    assert (inbox.position, inbox.next(0.0), [*inbox.stretch()]) == (AT, None, [])
+    inbox.handled()
+    assert inbox.position == Position("e", 6)
+    for _ in inbox.stretch():
+        assert not inbox.failed(0.0, 0.5)
+        break
+    assert [*inbox.stretch()] == []
+    for attempt in range(2, TRIES + 1):
+        assert inbox.next(0.0) == Handle("#7", attempt)
+        assert inbox.failed(0.0, 0.5) == (attempt == TRIES)
+    assert (inbox.halted, [*inbox.stretch()], inbox.ready) == (7, [], False)
+    inbox.skip()
+    assert inbox.ready
+    assert [*inbox.stretch()] == ["#8"]
+
+
+def test_what_is_forgotten_in_the_middle_of_a_stretch_is_not_given_out() -> None:
+    inbox = filled(6, 7, 8)
+    given = []
+    for event in inbox.stretch():
+        given.append(event)
+        assert inbox.disconnected() == (["#7", "#8"] if event == "#6" else [])
+        inbox.arrived(9, "#9") if event == "#6" else None
+    assert (given, inbox.position) == (["#6", "#9"], Position("e", 9))

@@ -19,13 +19,14 @@ class Role:
     """Milliseconds that its handler takes at most."""
     red: bool = False
     """May it see the room "red"?"""
+    batch: bool = False
 
 
 CAST = (
-    Role("alice", red=True),
-    Role("bob", ("polling",), slow=8),
+    Role("alice", red=True, batch=True),
+    Role("bob", ("polling",), slow=8, batch=True),
     Role("carol", store=True, slow=20, red=True),
-    Role("dave", store=True, transaction=True, slow=5),
+    Role("dave", store=True, transaction=True, slow=5, batch=True),
     Role("erin", ("polling", "websocket"), store=True),
 )
 NAMES = tuple(role.name for role in CAST)

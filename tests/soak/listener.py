@@ -87,7 +87,7 @@ class Listener:
         client = self.client = Client(
             self.link.url, replay=True, retries=math.inf, ack_timeout=0.3, window=4, auth={"name": self.role.name},
             retry_delay=0.02, retry_delay_max=0.1, reconnection_delay=0.01, reconnection_delay_max=0.05, connect_timeout=2.0,
-            transports=self.role.transports, **options,
+            transports=self.role.transports, batch=self.role.batch, **options,
         )  # fmt: skip
 
         @client.on("session")

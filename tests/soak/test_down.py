@@ -124,9 +124,10 @@ def kept_early(patch: pytest.MonkeyPatch) -> None:
 
     async def early(self: Incoming, item: Any) -> None:
         self._inbox.position = handled(self._inbox.position, item.offset)
-        await self._keep()
+        await self._kept.keep(self._inbox.position)
         await handle(self, item)
 
+    patch.setattr(Incoming, "_stretch", lambda self: None)
     patch.setattr(Incoming, "_handle", early)
 
 
