@@ -1,9 +1,10 @@
-# Four commands: `make lab`, `make test`, `make soak`, `make full`. Plain `make` prints them.
+# Five commands: `make lab`, `make test`, `make soak`, `make full`, `make bench`. Plain `make` prints them.
 # PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
 
 PYTHON ?= python3
 LAB_ARGS ?=
 SOAK_ARGS ?=
+BENCH_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -14,8 +15,8 @@ endif
 PY := $(BIN)/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-# Two at a time, file by file: much of a test's time is waiting for a heartbeat.
-TWO := -n 2 --dist loadfile
+# Three at a time on two cores, file by file: much of a test's time is waiting for a heartbeat.
+THREE := -n 3 --dist loadfile
 
 # JupyterLab refuses to start for root, and in a container everybody is root.
 ROOT_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -25,13 +26,14 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test soak full renew clean moved
+.PHONY: help lab test soak full bench renew clean moved
 
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test   install what the tests need and run what CI runs"
 	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
+	@echo "make bench  measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
 	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
 	@echo "make clean  remove .venv and every cache"
 	@echo "PYTHON=python3.12 chooses the Python for a new .venv; 3.11 is the oldest that works."
@@ -44,8 +46,8 @@ test: .venv/test.stamp
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports
-	$(PY) -m pytest $(TWO) tests
-	$(PY) -m pytest $(TWO) --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
+	$(PY) -m pytest $(THREE) tests
+	REALTIME_LAB_TAB=windowless $(PY) -m pytest $(THREE) --nbval --nbval-current-env --nbval-cell-timeout=60 notebooks
 
 renew: .venv/test.stamp
 	$(PY) tests/renew.py
@@ -56,8 +58,11 @@ soak: .venv/test.stamp
 full: .venv/test.stamp
 	$(PY) tests/full.py $(FULL_ARGS)
 
+bench: .venv/bench.stamp
+	$(PY) -m benchmarks $(BENCH_ARGS)
+
 clean:
-	rm -rf .venv .full .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	rm -rf .venv .full .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/made-in: $(MOVED)
@@ -78,3 +83,7 @@ clean:
 	@echo "Installing the lab and the test tools (a minute or two the first time) ..."
 	$(INSTALL) ".[lab,test]"
 	@touch .venv/lab.stamp $@
+
+.venv/bench.stamp: .venv/made-in pyproject.toml constraints.txt
+	$(INSTALL) ".[bench]"
+	@touch $@

@@ -121,7 +121,7 @@ ROWS = (
         "events under way at once",
         "one, if `retries` are on",
         "no limit",
-        "`window`, 1 to 256, in order",
+        "`window`, 1 to 512, in order",
         (
             JS + "test_with_retries_one_event_is_in_flight_at_a_time",
             LAB + "test_a_window_is_faster_and_keeps_the_order",

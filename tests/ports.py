@@ -1,4 +1,4 @@
-"""Ports for servers that crash and come back: below those that a system gives to outgoing connections.
+"""Ports for servers that crash and come back: below those that a system gives to outgoing connections. And who has connections open.
 
 Linux gives from 32768 on, macOS and Windows from 49152 on. A port from there may be taken by somebody's connection while its server is
 down, and then the server cannot come back (measured, once in some hundred crashes).
@@ -6,6 +6,7 @@ down, and then the server cannot come back (measured, once in some hundred crash
 
 import socket
 import sys
+from pathlib import Path
 
 FIRST, COUNT = 20_000, 12_000
 
@@ -23,3 +24,19 @@ def quiet_port(seed: int) -> int:
                 continue
             return port
     raise AssertionError("no free port")
+
+
+def connections() -> int:
+    """How many TCP sockets this process has open, where the system tells (Linux)."""
+    table, own = Path("/proc/self/net/tcp"), Path("/proc/self/fd")
+    if not table.exists():
+        return 0
+    inodes = {f"socket:[{line.split()[9]}]" for line in table.read_text(encoding="ascii").splitlines()[1:]}
+    return sum(_target(each) in inodes for each in own.iterdir())
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed meanwhile
+        return ""

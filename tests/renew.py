@@ -3,6 +3,7 @@
 Widgets are left out of what is stored: without a running kernel a stored widget shows an error, and the text beside it shows instead.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]
 
 
 if __name__ == "__main__":
+    os.environ["REALTIME_LAB_TAB"] = "windowless"  # nobody looks
     for each in [Path(name) for name in sys.argv[1:]] or sorted(NOTEBOOKS.glob("*.ipynb")):
         renew(each)
         print(f"renewed {each.name}")

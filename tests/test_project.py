@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import realtime_lab
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,7 +65,7 @@ def test_conda_and_pip_install_the_same_packages_in_the_same_ranges() -> None:
 
 def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
     pinned = pins()
-    for requirement in requirements("lab", "test"):
+    for requirement in requirements("lab", "test", "bench"):
         (pin,) = pinned[canonicalize_name(requirement.name)].specifier
         assert pin.operator == "=="
         assert requirement.specifier.contains(pin.version), f"{requirement} excludes the pin {pin.version}"
@@ -71,7 +73,7 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
 
 def test_every_package_that_an_install_brings_in_is_pinned() -> None:
     pinned, seen = pins(), set()
-    waiting = [(canonicalize_name(r.name), tuple(r.extras)) for r in requirements("lab", "test")]
+    waiting = [(canonicalize_name(r.name), tuple(r.extras)) for r in requirements("lab", "test", "bench")]
     while waiting:
         name, extras = waiting.pop()
         if (name, extras) in seen:
@@ -154,7 +156,7 @@ class NoJupyter:
             raise SystemExit(f"{name} was imported")  # not an ImportError: `try: import` must not hide it
 
 sys.meta_path.insert(0, NoJupyter())
-import realtime_lab, realtime_lab.net, realtime_lab.lab
+from realtime_lab import *
 """
 
 
@@ -171,3 +173,13 @@ def test_an_index_address_would_be_seen(line: str) -> None:
 @pytest.mark.parametrize(("line", "seen"), [("open('/" + "tmp/x')", True), ("https://example.org/tmp/x", False), ("GET /workers", False)])
 def test_a_machine_path_would_be_seen(line: str, seen: bool) -> None:
     assert bool(MACHINE_PATH.search(line)) is seen
+
+
+def test_every_public_name_is_there_and_costs_nothing_before_it_is_used() -> None:
+    for name in realtime_lab.__all__:
+        assert getattr(realtime_lab, name) is not None
+    assert {*dir(realtime_lab)} == {*realtime_lab.__all__}
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = realtime_lab.nonsense
+    code = "import sys, realtime_lab; print([name for name in ('socketio', 'aiohttp', 'aiosqlite', 'ipywidgets') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

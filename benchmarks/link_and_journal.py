@@ -1,0 +1,49 @@
+"""What watching costs: at least once through a link, with everything on record in a journal, beside the same without. One loop."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from benchmarks.one_kernel import one_process
+from benchmarks.ours import EVENT, UP, body
+from benchmarks.processes import Answer, Stage, timed
+from benchmarks.rounds import Contender, Figure, Measure, Row, faster
+from realtime_lab import Client, EventLog, Journal, Link, Server
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[tuple[None, Answer]]:
+    """As in a lab: every end, and the link between them, has an observer."""
+    journal = Journal(time.monotonic)
+    server = Server(log=EventLog(":memory:"), dedupe=True, observer=partial(journal.record, "server"))
+    server.on(EVENT)(lambda sid, data: None)
+    async with server:
+        link = Link("127.0.0.1", server.port, name="alice", observer=partial(journal.record, "alice"))
+        await link.start()
+        try:
+            async with Client(link.url, observer=partial(journal.record, "alice"), **UP) as client:
+
+                async def all_of(events: int) -> None:
+                    for delivery in [client.emit(EVENT, body(n)) for n in range(events)]:
+                        assert (await delivery).outcome == "acked"
+
+                yield None, timed(all_of)
+        finally:
+            await link.stop()
+
+
+async def through(stage: Stage, events: int) -> Measure:
+    """Ours, watched."""
+    return (await stage.python(watched)).ask
+
+
+FIGURES = (
+    Figure(
+        "link_and_journal",
+        "At least once with dedupe, server and client on one loop, log in memory: through a link, and on record in a journal.",
+        "events/s",
+        [Row(Contender("with link and journal", through), Contender("without", partial(one_process, file=False)), faster(0.5))],
+        events=5_000,
+    ),
+)
