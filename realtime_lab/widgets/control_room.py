@@ -105,11 +105,11 @@ class ControlRoom:
         self._paint_rows()
         self._run.value = f"lab = await Lab.replay({self._lab.schedule_so_far!r})"
         earlier = self._view.step(events)
-        self._said.value = self._sentence(self._view.caption(events))
         if earlier is not None:
             self._paint_history(Picture(STEPS, earlier), LogTable(earlier))
         elif not self._view.paused:
             self._paint_history(self._live, self._log)
+        self._said.value = self._sentence(self._view.caption(events))  # last: what it speaks of shows by then
 
     def _paint_history(self, history: Picture, log: LogTable) -> None:
         """Picture, score and log are always those of the same moment."""

@@ -321,7 +321,8 @@ async def test_everything_that_was_started_is_stopped() -> None:
     assert not carol.client.connected
 
 
-@pytest.mark.parametrize("ids", [False, pytest.param(True, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("ids", [False, True])
 async def test_five_hundred_messages_each_way_over_ten_cuts_lose_nothing(ids: bool) -> None:
     async with Lab.start(name="tabs", log=True, dedupe=ids) as lab:
         carol = await lab.open_tab("carol", **retrying(ids=ids))

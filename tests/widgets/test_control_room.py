@@ -371,9 +371,9 @@ def test_a_paused_room_keeps_picture_score_and_log_of_one_moment_while_the_lab_g
         await room.until(lambda: holders(room) == {1: ["handled", "handled"]})
         await lab.settle()
         assert room.bar_button("Step ▸").disabled
-        before = room.picture.value, room.score.value
         room.bar_button("Pause").click()
         await room.until(lambda: "Paused at event" in room.said.value and not room.bar_button("Step ▸").disabled)
+        before = room.picture.value, room.score.value
         room.press("server", "Publish")
         await lab.settle()
         await room.until(lambda: f" of {len(lab.journal)}:" in room.said.value)
