@@ -41,6 +41,8 @@ class Feed:
     def __init__(self, sio: Any, sid: str, peer: Peer, log: Log, tail: Tail, *, rooms: Collection[str], observe: Observer) -> None:
         self._sio, self._sid, self._peer, self._log, self._tail = sio, sid, peer, log, tail
         self._rooms, self._observe = rooms, observe
+        self._accepted_at = log.head
+        """Who is new begins here, however long the rest takes: what its first event brings about is for it, too."""
         self._cursor: Cursor[Stored | Batch]
         self._batches = peer.batch and peer.replays
         self._back: int | None = None
@@ -74,7 +76,8 @@ class Feed:
         while True:
             page = await self._surely(lambda: self._log.read(0, 0))
             self._cursor = Cursor(known)
-            await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=page.head))
+            head = page.head if known is not None else max(self._accepted_at, page.trimmed)
+            await self._perform(self._cursor.begin(epoch=self._log.epoch, trimmed=page.trimmed, head=head))
             known = Position(self._log.epoch, await self._follow())
 
     async def _follow(self) -> int:

@@ -20,6 +20,10 @@ class Log(Protocol):
         """Whether work can be submitted."""
 
     @property
+    def head(self) -> int:
+        """The highest offset that is committed."""
+
+    @property
     def coming_head(self) -> int:
         """The highest offset when what is being committed is."""
 
