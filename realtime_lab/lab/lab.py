@@ -24,6 +24,7 @@ from realtime_lab.lab.tab import Tab, TabSettings
 from realtime_lab.net.event_reader import Stored
 from realtime_lab.net.log import Log
 from realtime_lab.net.server import Server
+from realtime_lab.net.to_the_end import to_the_end
 
 T = TypeVar("T")
 
@@ -221,12 +222,7 @@ class Lab(Recorded):
             raise LabTrouble("lab.close() would wait for itself: this code already runs on the lab's thread. Close the lab from a cell.")
         self.closed = True
         self._forget()
-        closing = asyncio.ensure_future(self._end())
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await asyncio.wait({closing})
-            raise
+        await to_the_end(self._end())
 
     async def _end(self) -> None:
         try:

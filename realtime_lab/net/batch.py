@@ -15,7 +15,7 @@ from contextlib import suppress
 from operator import lt
 from typing import Any, NamedTuple
 
-from realtime_lab.net.body import COMPACT
+from realtime_lab.net.body import encode
 from realtime_lab.net.envelope import BATCH, MAX_NUMBER, OURS
 from realtime_lab.net.event_reader import Stored
 from realtime_lab.net.packets import RESERVED
@@ -59,11 +59,11 @@ def _batched(events: list[Stored]) -> list[Stored | Batch]:
     """One event alone needs no batch; and names that are longer than the data are not worth one."""
     if len(events) < 2:
         return [*events]
-    names = {event: json.dumps(event) for event in {each.event for each in events}}
+    names = {event: encode(event) for event in {each.event for each in events}}
     text = ",\n".join([f"[{offset},{names[event]},{body}]" for offset, event, body, *_ in events])
     if len(text) > 2 * BYTES:
         return [*events]
-    return [Batch(events[-1].offset, json.dumps([BATCH, f"[{text}]"], separators=COMPACT))]
+    return [Batch(events[-1].offset, encode([BATCH, f"[{text}]"]))]
 
 
 def open_batch(arguments: Sequence[Any]) -> tuple[Sequence[int], Sequence[str], Sequence[Any]]:

@@ -10,7 +10,7 @@ The tables:
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from realtime_lab.errors import AlreadyClosed
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Schema, database_path, open_database
 from realtime_lab.net.statements import Statements
+from realtime_lab.net.to_the_end import to_the_end
 from realtime_lab.rules.replay import Position
 
 T = TypeVar("T")
@@ -116,14 +117,14 @@ class ClientStore:
             database = self._opened()
             effects = Effects(database)
             try:
-                await _to_the_end(database.execute("BEGIN IMMEDIATE"))
+                await to_the_end(database.execute("BEGIN IMMEDIATE"))
                 yield effects
                 effects.close()
-                await _to_the_end(self._commit(database, position))
+                await to_the_end(self._commit(database, position))
             finally:
                 effects.close()
                 if database.in_transaction:
-                    await _to_the_end(database.execute("ROLLBACK"))
+                    await to_the_end(database.execute("ROLLBACK"))
 
     async def pending(self) -> list[Pending]:
         """What is not settled, in order. Raises StoreFailed, AlreadyClosed."""
@@ -182,19 +183,6 @@ class ClientStore:
         if self._database is None:
             raise AlreadyClosed(f"the client store {self.path} is not open. Call `await store.open()` first.")
         return self._database
-
-
-async def _to_the_end(work: Coroutine[Any, Any, object]) -> None:
-    """SQLite's thread does not stop half-way, so a cancelled caller waits until it is known how it ended."""
-    task, cancelled = asyncio.ensure_future(work), None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    task.result()
 
 
 def _rows(position: Position) -> list[tuple[str, str]]:

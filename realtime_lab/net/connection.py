@@ -24,6 +24,7 @@ from realtime_lab.net.ending_queue import EndingQueue
 from realtime_lab.net.gate import shown
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
+from realtime_lab.net.to_the_end import to_the_end
 
 CLOSE_LIMIT = 1.0
 """Seconds for a polite goodbye; over long-polling python-socketio's own would take up to ping_interval + ping_timeout."""
@@ -184,11 +185,7 @@ class Connection:
 
         Without `goodbye` it just ends, as when the process is killed.
         """
-        closing = asyncio.ensure_future(self._close(goodbye))
-        try:
-            await asyncio.shield(closing)
-        finally:
-            await closing
+        await to_the_end(self._close(goodbye))
 
     async def _close(self, polite: bool) -> None:
         eio = self._sio.eio

@@ -96,13 +96,6 @@ class Database:
 
         return await self.run(rows)
 
-    async def insert(self, sql: str, parameters: Parameters = ()) -> int:
-        """Run one INSERT and give the row's number."""
-        with self._usable():
-            row = await self._connection.execute_insert(sql, parameters)
-            assert row is not None  # SELECT last_insert_rowid() always has one
-            return int(row[0])
-
     async def write(self, sql: str, rows: Sequence[Parameters]) -> None:
         """Run one statement for every row, in one transaction: all of it, or nothing. Must not be called twice at the same time."""
         try:

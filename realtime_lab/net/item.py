@@ -67,9 +67,8 @@ class Item:
 
     def record_answer(self, ticket: Ticket, said: Reply, inside: int = -1) -> None:
         """An acknowledgement came."""
-        if self.observe is not ignore:
-            place = {"index": ticket.index, **({"inside": inside} if inside >= 0 else {})}
-            self.record("acked", sid=ticket.connection.sid, reason="ok" if said.ok else said.error, **place)
+        reason = "ok" if said.ok else said.error
+        self.record("acked", sid=ticket.connection.sid, index=ticket.index, inside=inside, reason=reason)
 
     def forget_tickets(self) -> None:
         """No acknowledgement is waited for any more."""
@@ -78,11 +77,10 @@ class Item:
 
     def record_sent(self, connection: Connection, attempt: int, inside: int = -1) -> None:
         """It was handed to this connection."""
-        if self.observe is not ignore:
-            place = {"inside": inside} if inside >= 0 else {}
-            self.record("sent", event=self.event, sid=connection.sid, attempt=attempt, reason="given up" if self.gone else "", **place)
+        reason = "given up" if self.gone else ""
+        self.record("sent", event=self.event, sid=connection.sid, inside=inside, attempt=attempt, reason=reason)
 
     def record_timeout(self, connection: Connection, attempt: int, reason: str) -> None:
         """No acknowledgement came in time for its latest send."""
-        place = {"index": self.tickets[-1].index if self.tickets else -1, **({"inside": self.inside} if self.inside >= 0 else {})}
+        place = {"index": self.tickets[-1].index if self.tickets else -1, "inside": self.inside}
         self.record("timed_out", event=self.event, sid=connection.sid, attempt=attempt, reason=reason, **place)

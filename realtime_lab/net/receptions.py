@@ -36,6 +36,11 @@ class Arrival:
     inside: int = -1
     """Its place in a batch; -1: it came alone."""
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """What it is and where it came, for the record."""
+        return {"event": self.event, "sid": self.sid, "index": self.index, "inside": self.inside}
+
 
 class Receptions:
     """One for each start of a server. `point` is awaited at each place where a lab may let the server crash."""
@@ -82,8 +87,7 @@ class Receptions:
         """An event will be given to its handler. Returns the number of the reception."""
         self._count += 1
         if self._observe is not ignore:
-            place = {"sid": arrival.sid, "index": arrival.index, **({"inside": arrival.inside} if arrival.inside >= 0 else {})}
-            self._observe("received", message=self._count, event=arrival.event, text=brief(data[0] if data else None), **place)
+            self._observe("received", message=self._count, text=brief(data[0] if data else None), **arrival.place)
         cause.set(self._count)
         self._running[self._count] = self.handlers.takes_tx(arrival.event)
         return self._count
@@ -106,8 +110,7 @@ class Receptions:
 
     def discard(self, arrival: Arrival, reason: str) -> None:
         """An event is given to no handler."""
-        place = {"sid": arrival.sid, "index": arrival.index, **({"inside": arrival.inside} if arrival.inside >= 0 else {})}
-        self._observe("discarded", event=arrival.event, reason=reason, **place)
+        self._observe("discarded", reason=reason, **arrival.place)
 
     # -- commits --------------------------------------------------------------------------------------------------------------------
 

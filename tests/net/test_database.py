@@ -71,7 +71,7 @@ async def test_closing_twice_is_harmless_and_afterwards_nothing_works(file: Path
     assert not database.in_transaction
     for call in (
         database.execute("SELECT 1", "SELECT 1"),
-        database.insert("INSERT INTO t (y) VALUES (1)"),
+        database.run(lambda connection: None),
         database.write("SELECT ?", [(1,)]),
     ):
         with pytest.raises(AlreadyClosed, match="is closed"):
@@ -81,7 +81,7 @@ async def test_closing_twice_is_harmless_and_afterwards_nothing_works(file: Path
 async def test_an_open_transaction_is_undone_by_closing(file: Path) -> None:
     database = await opened(file)
     await database.execute("BEGIN IMMEDIATE")
-    await database.insert("INSERT INTO t (y) VALUES (1)")
+    await database.execute("INSERT INTO t (y) VALUES (1)")
     assert database.in_transaction
     await database.close()
     database = await opened(file)
@@ -134,7 +134,7 @@ async def test_a_reader_may_look_at_the_file_meanwhile(file: Path) -> None:
     database = await opened(file)
     async with aiosqlite.connect(file) as reader:
         assert await reader.execute_fetchall("SELECT count(*) FROM t") == [(1,)]
-        await database.insert("INSERT INTO t (y) VALUES (1)")
+        await database.execute("INSERT INTO t (y) VALUES (1)")
         assert await reader.execute_fetchall("SELECT count(*) FROM t") == [(2,)]
     await database.close()
 
@@ -143,7 +143,7 @@ async def test_our_own_reader_sees_what_is_committed_and_can_change_nothing(file
     database = await opened(file)
     reader = await open_reader(database.path, what="test store")
     await database.execute("BEGIN IMMEDIATE")
-    await database.insert("INSERT INTO t (y) VALUES (1)")
+    await database.execute("INSERT INTO t (y) VALUES (1)")
     assert await value(reader, "SELECT count(*) FROM t") == 1
     await database.execute("COMMIT")
     assert await value(reader, "SELECT count(*) FROM t") == 2
@@ -160,7 +160,7 @@ async def test_our_own_reader_sees_what_is_committed_and_can_change_nothing(file
 
 async def test_a_statement_that_failed_half_way_does_not_keep_its_snapshot(file: Path) -> None:
     database = await opened(file)
-    await database.insert("INSERT INTO t (y) VALUES (CAST(x'ff' AS TEXT))")
+    await database.execute("INSERT INTO t (y) VALUES (CAST(x'ff' AS TEXT))")
     reader = await open_reader(database.path, what="test store")
     with pytest.raises(sqlite3.OperationalError, match="decode") as kept:
         await reader.execute("SELECT y FROM t")
@@ -175,7 +175,7 @@ async def test_a_foreign_writer_is_waited_for_off_the_loop_and_then_named(file: 
     database = await opened(file)
     async with aiosqlite.connect(file, isolation_level=None) as foreign:
         await foreign.execute("BEGIN IMMEDIATE")
-        writing = asyncio.ensure_future(database.insert("INSERT INTO t (y) VALUES (1)"))
+        writing = asyncio.ensure_future(database.execute("INSERT INTO t (y) VALUES (1)"))
         longest, last = 0.0, time.monotonic()
         while not writing.done():
             await asyncio.sleep(0.01)
@@ -184,7 +184,7 @@ async def test_a_foreign_writer_is_waited_for_off_the_loop_and_then_named(file: 
             writing.result()
         assert longest < 0.7  # it waited a second
         await foreign.execute("ROLLBACK")
-        await database.insert("INSERT INTO t (y) VALUES (1)")
+        await database.execute("INSERT INTO t (y) VALUES (1)")
     await database.close()
 
 
@@ -362,16 +362,16 @@ async def test_a_full_disk_is_named_and_recovers(file: Path) -> None:
     database = await opened(file)
     await database.execute("PRAGMA max_page_count = 4")
     with pytest.raises(StoreFailed, match="the disk is full"):
-        await database.insert("INSERT INTO t (y) VALUES (?)", ("x" * 100_000,))
+        await database.execute("INSERT INTO t (y) VALUES (?)", ("x" * 100_000,))
     await database.execute("PRAGMA max_page_count = 1000")
-    await database.insert("INSERT INTO t (y) VALUES (?)", ("x" * 100_000,))
+    await database.execute("INSERT INTO t (y) VALUES (?)", ("x" * 100_000,))
     await database.close()
 
 
 async def test_errors_of_a_statement_stay_what_they_are(file: Path) -> None:
     database = await opened(file)
     with pytest.raises(sqlite3.IntegrityError):
-        await database.insert("INSERT INTO t VALUES (1, 1)")
+        await database.execute("INSERT INTO t VALUES (1, 1)")
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await database.execute("SELECT * FROM missing")
     with pytest.raises(NotSerialisable, match="surrogate"):
