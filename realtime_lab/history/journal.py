@@ -36,9 +36,9 @@ Who writes which kind:
                              messages
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from realtime_lab.rules.faults import Direction
 
@@ -110,7 +110,7 @@ class Event:
         return f"{self.node} {self.kind} " + " ".join(shown)
 
 
-class Journal:
+class Journal(Sequence[Event]):
     """Append-only. Written by one thread; `events` may be read from any thread."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -154,6 +154,15 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self._events)
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Event]: ...
+
+    def __getitem__(self, place: int | slice) -> Event | list[Event]:
+        return self._events[place]
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)

@@ -97,8 +97,8 @@ class ControlRoom:
         return not last
 
     def _paint_all(self) -> None:
-        events = self._lab.journal.events
-        for event in events[self._judge.journeys.seen :]:
+        events = self._lab.journal
+        for event in events.since(self._judge.journeys.seen):
             self._live.feed(event)
             self._log.feed(event)
         self._judge.verdict()  # it brings what the rows say up to date

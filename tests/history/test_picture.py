@@ -118,8 +118,8 @@ def in_two(events: Sequence[Event], second: Event) -> Layout:
     return going_on.layout()
 
 
-def test_what_a_client_is_told_behind_the_start_of_a_chapter_was_lost_there() -> None:
-    """The log accepts it before, and tells it after."""
+def while_bob_was_away() -> Replays:
+    """Three events were stored, and he has not come back."""
     story = Replays("alice", "bob")
     story.store()
     story.pump()
@@ -128,6 +128,12 @@ def test_what_a_client_is_told_behind_the_start_of_a_chapter_was_lost_there() ->
     for _ in range(3):
         story.store()
     story.settle()
+    return story
+
+
+def test_what_a_client_is_told_behind_the_start_of_a_chapter_was_lost_there() -> None:
+    """The log accepts it before, and tells it after."""
+    story = while_bob_was_away()
     story.trim(4)
     sid = story.come_back("bob")
     story.pump()
@@ -141,14 +147,7 @@ def test_what_a_client_is_told_behind_the_start_of_a_chapter_was_lost_there() ->
 
 @pytest.mark.parametrize("kind", ["recovered", "sent", "received", "handled"])
 def test_a_chapter_may_begin_in_the_middle_of_a_replay(kind: str) -> None:
-    story = Replays("alice", "bob")
-    story.store()
-    story.pump()
-    story.settle()
-    story.break_and_notice("bob")
-    for _ in range(3):
-        story.store()
-    story.settle()
+    story = while_bob_was_away()
     story.come_back("bob")
     story.pump()
     story.settle()
