@@ -37,6 +37,7 @@ class Check:
 
 
 PYTEST = (sys.executable, "-m", "pytest")
+PROPERTIES = ("tests/history", "tests/rules", "tests/net/test_wire.py", "tests/net/test_body.py", "tests/lab/test_schedule.py")
 
 CHECKS = (
     Check(
@@ -62,7 +63,7 @@ CHECKS = (
     Check(
         name="exercises x 20",
         sentence="Every solution of an exercise is kept, and every wrong answer is broken by its case, twenty times in a row.",
-        command=(*PYTEST, "-q", "-n", "2", "--dist", "loadfile", "tests/lab/exercises"),
+        command=(*PYTEST, "-q", "-n", "2", "--dist", "loadfile", "-m", "full or not full", "tests/lab/exercises"),
         minutes=5,
         runs=20,
     ),
@@ -71,6 +72,12 @@ CHECKS = (
         sentence="Five designs, at least 150 break points each, less than two minutes, the same fates twice.",
         command=(sys.executable, "-m", "tests.full_sweep"),
         minutes=6,
+    ),
+    Check(
+        name="every property, thoroughly",
+        sentence="What holds for every run, record and chunking is tried with four times as many examples as in make test.",
+        command=(*PYTEST, "-q", "-n", "2", "--hypothesis-profile=thorough", *PROPERTIES),
+        minutes=10,
     ),
     Check(
         name="pytest -m full",

@@ -204,6 +204,7 @@ def once_it_answers(address: str, lab: "subprocess.Popen[bytes]") -> tuple[str, 
             time.sleep(0.05)
 
 
+@pytest.mark.full
 def test_jupyterlab_opens_in_the_folder_and_on_the_first_notebook(tmp_path: Path) -> None:
     port = quiet_port(11_000)
     options = ["course", "--", "--no-browser", f"--ServerApp.port={port}", "--IdentityProvider.token=", "--ServerApp.password="]

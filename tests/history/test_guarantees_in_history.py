@@ -17,6 +17,7 @@ from realtime_lab.history.svg import NOTE, svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Leg, verdict
 from realtime_lab.history.words import Place, box_of, width
+from tests.examples import examples
 from tests.history.stories_of_retries import LATE, RETRIES, Retries, earlier_tombstone, everything, late_ack, queue, retimed, two_answers
 from tests.history.test_space_time import SVG, assert_words_are_legible
 
@@ -440,7 +441,7 @@ def test_the_last_steps_of_a_long_queue_can_always_be_drawn(size: int) -> None:
 
 
 @pytest.mark.parametrize("name", RETRIES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.randoms(use_true_random=False), st.data())
 def test_every_beginning_of_every_other_record_of_a_run_can_be_judged_said_and_drawn(
     name: str, choose: random.Random, data: st.DataObject

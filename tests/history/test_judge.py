@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from realtime_lab.history import counting
 from realtime_lab.history.journal import Event
 from realtime_lab.history.verdict import Judge, verdict
+from tests.examples import every_fourth, examples
 from tests.history.shuffling import NAMES, calm, shuffled
 from tests.history.stories import STORIES, Story
 from tests.history.stories_of_replay import REPLAYS, Replays
@@ -32,8 +33,8 @@ def test_a_verdict_at_any_time_is_the_verdict_of_what_has_happened(name: str) ->
     assert_it_can_be_judged_at_any_time(events, range(len(events)))
 
 
-@pytest.mark.parametrize("name", RUNS)
-@settings(max_examples=8, deadline=None)
+@pytest.mark.parametrize("name", every_fourth(RUNS))
+@settings(max_examples=examples(8), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_so_it_is_for_every_other_record_of_a_run(name: str, choose: random.Random) -> None:
     events = retimed(RUNS[name]().events, choose)
@@ -45,7 +46,7 @@ scripts = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(scripts, st.randoms(use_true_random=False))
 def test_so_it_is_for_any_script(script: list[tuple[str, str]], choose: random.Random) -> None:
     events = shuffled(calm(script, choose).events, choose)

@@ -16,6 +16,7 @@ from realtime_lab.history.space_time import Arrow, Layout, Mark, layout
 from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import verdict
+from tests.examples import examples
 from tests.history.shuffling import NAMES, calm, shuffled
 from tests.history.stories import CHAT, STORIES
 from tests.history.stories_of_replay import (
@@ -564,7 +565,7 @@ def test_a_cut_before_its_client_has_said_that_it_is_connected_bars_the_link_all
 
 
 @every_story
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_another_record_of_the_same_run_gives_the_same_picture_and_words(name: str, choose: random.Random) -> None:
     events = REPLAYS[name]().events
@@ -581,7 +582,7 @@ scenarios = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(scenarios, st.randoms(use_true_random=False), st.randoms(use_true_random=False))
 def test_who_waits_for_calm_always_gets_the_same_picture_and_verdict(
     script: list[tuple[str, str]], one: random.Random, other: random.Random
@@ -612,7 +613,7 @@ def check(drawn: Layout) -> None:
         assert [arrow.end for arrow in mine] == sorted(arrow.end for arrow in mine), "and in order"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(steps, max_size=50), st.none() | st.integers(1, 18), st.data())
 def test_any_run_can_be_drawn_and_said_at_any_time(script: list[tuple[str, str]], last: int | None, data: st.DataObject) -> None:
     events: tuple[Event, ...] = play(script).events

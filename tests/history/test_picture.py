@@ -16,6 +16,7 @@ from realtime_lab.history.space_time import layout
 from realtime_lab.history.steps import Steps
 from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
+from tests.examples import every_fourth, examples
 from tests.history.shuffling import calm, shuffled
 from tests.history.stories_of_replay import Replays
 from tests.history.stories_of_retries import Retries, retimed
@@ -64,15 +65,15 @@ def test_chapters_show_what_a_picture_of_the_whole_shows(name: str) -> None:
     assert drawn(picture(events, long=1, too_long=NEVER).layout()) == drawn(layout(events))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(scripts, st.randoms(use_true_random=False))
 def test_so_they_do_for_any_script(script: list[tuple[str, str]], choose: random.Random) -> None:
     events = shuffled(calm(script, choose).events, choose)
     assert drawn(picture(events, long=1, too_long=NEVER).layout()) == drawn(layout(events))
 
 
-@pytest.mark.parametrize("name", RUNS)
-@settings(max_examples=2, deadline=None)
+@pytest.mark.parametrize("name", every_fourth(RUNS))
+@settings(max_examples=examples(2), deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 12))
 def test_where_it_never_comes_to_rest_a_picture_can_be_drawn_and_said_at_any_time(name: str, choose: random.Random, too_long: int) -> None:
     """And what arrives is drawn once, with the chapter in which it comes."""

@@ -19,6 +19,7 @@ from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Leg, verdict
 from realtime_lab.history.words import Place, box_of, width
+from tests.examples import examples
 from tests.history.stories_of_retries import (
     BEFORE_COMMIT,
     LATE,
@@ -675,7 +676,7 @@ def perform(story: Retries, what: str, pick: int) -> None:
         story.time_out("alice", number) if what == "time out" else story.ack("alice", number, fate="wire" if what == "ack" else "dropped")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), max_size=60), st.none() | st.integers(1, 18))
 def test_any_run_can_be_judged_said_and_drawn(script: list[tuple[str, int]], last: int | None) -> None:
     story = Retries("alice", "bob")

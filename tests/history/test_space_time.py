@@ -19,6 +19,7 @@ from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Judge
 from realtime_lab.history.words import Box, Place, Words, box_of, width
+from tests.examples import examples
 from tests.history.stories import (
     STORIES,
     Story,
@@ -699,7 +700,7 @@ def test_every_beginning_of_a_run_can_be_drawn(name: str) -> None:
         assert text(layout(events[:end]))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(scripts, st.integers(1, 200))
 def test_every_beginning_of_any_run_can_be_drawn(script: list[tuple[str, str]], end: int) -> None:
     ET.fromstring(svg(layout(play(script, relay=True).events[:end], last=8)))

@@ -72,6 +72,7 @@ def html(matrix):
     return matrix._repr_mimebundle_()["text/html"]
 
 
+@pytest.mark.full
 def test_the_same_sweep_shows_the_same_again(twice):
     one, other = (matrix._repr_mimebundle_() for matrix in twice)
     assert one == other

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from realtime_lab import InvalidSetting, Lab, NotConnected
 from realtime_lab.lab.schedule import Schedule, Step, parse
 from realtime_lab.lab.verbs import CODE, verbs_of
+from tests.examples import examples
 
 SANDBOX = Path(__file__).resolve().parents[2] / "notebooks" / "sandbox.ipynb"
 SURE = {"retries": math.inf, "ack_timeout": 1.0}
@@ -87,7 +88,7 @@ def schedules(draw):
     return Schedule((*start, *joins, *draw(rest)), tuple(notes))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(schedules())
 def test_what_is_written_is_read_again(schedule):
     text = str(schedule)
@@ -99,7 +100,7 @@ def test_what_is_written_is_read_again(schedule):
 PIECES = ["alice.emit", "alice", "join", '"x"', "1..3;#[{true\n=\\", "server", "settle", "wait", *'";.#=[]{}\\\n 19-é']
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_any_text_is_read_or_refused_with_a_position(text):
     try:

@@ -12,6 +12,7 @@ import socketio
 from realtime_lab.errors import AlreadyClosed, StoreFailed
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
+from tests.examples import every_fourth
 from tests.net.harness import CHAT, Stack, offline, until
 from tests.net.replaying import (
     AT_MOST,
@@ -96,7 +97,7 @@ STATES = ("live", "waits for the client", "replaying", "cannot read")
 CASES = [(state, end, "websocket") for state in STATES for end in ENDS] + [("replaying", "a cut", "polling")]
 
 
-@pytest.mark.parametrize(("state", "end", "transport"), CASES)
+@pytest.mark.parametrize(("state", "end", "transport"), every_fourth(CASES, several=True))
 async def test_a_feed_ends_with_its_connection(tmp_path: Path, state: str, end: str, transport: str, both_ways: bool) -> None:
     async with replaying(tmp_path, ping_interval=1, ping_timeout=1) as it, foreign(it) as database:
         errors = reported()

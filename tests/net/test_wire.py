@@ -17,6 +17,7 @@ from realtime_lab.net import wire as wire_module
 from realtime_lab.net.session import Packet, Session
 from realtime_lab.net.wire import Wire
 from realtime_lab.rules.faults import DIRECTIONS, Direction
+from tests.examples import examples
 from tests.net.harness import CHAT, stack, until
 
 Talk = list[tuple[Direction, bytes]]
@@ -138,7 +139,7 @@ def watch_all(conversation: Conversation) -> tuple[dict[tuple[int, Direction], b
 
 
 @pytest.mark.parametrize("transports", [("websocket",), ("polling",), ("polling", "websocket")], ids="+".join)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_any_chunking_of_a_real_conversation_gives_the_same_bytes_and_the_same_packets(
     transports: tuple[str, ...], data: st.DataObject
@@ -178,7 +179,7 @@ def test_garbage_passes_unchanged(talk: Talk) -> None:
     assert watch(talk)[0] == unchanged(talk)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(data=st.data(), which=st.sampled_from([("websocket",), ("polling",)]))
 def test_a_conversation_that_turns_into_garbage_anywhere_passes_unchanged(data: st.DataObject, which: tuple[str, ...]) -> None:
     talk = [(direction, bytes(part[:3000])) for direction, part in data.draw(st.sampled_from(talks(recorded(*which))))]
@@ -190,7 +191,7 @@ def test_a_conversation_that_turns_into_garbage_anywhere_passes_unchanged(data: 
     assert watch(pieces)[0] == unchanged(talk)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     messages=st.lists(st.one_of(st.text(max_size=30).map("4".__add__), st.text(max_size=20), st.binary(max_size=20)), max_size=12),
     data=st.data(),

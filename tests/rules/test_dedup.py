@@ -7,10 +7,11 @@ from hypothesis import settings
 
 from realtime_lab.rules.dedup import ANSWERS, GIVEN_UP, TOMBSTONE, Apply, Conflict, Gap, Ledger, Repeat
 from realtime_lab.rules.retry import MAX_WINDOW
+from tests.examples import examples
 from tests.rules.dedup_machine import DedupMachine
 
 TestDedup = DedupMachine.TestCase
-TestDedup.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestDedup.settings = settings(max_examples=examples(100), stateful_step_count=30, deadline=None)
 
 OK: dict[str, Any] = {"ok": True}
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 
 from realtime_lab.rules import dedup, retry, send_buffer
+from tests.examples import every_fourth
 from tests.rules.dedup_machine import DedupMachine
 from tests.rules.mutants import MUTANTS, Mutant
 from tests.rules.mutation import loaded, survives
@@ -41,7 +42,7 @@ def paired(rule: str, module: ModuleType) -> type[RuleBasedStateMachine]:
     return type("MutatedPair", (PairMachine,), {"under_test": Rules(**{names[rule]: module})})
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.sentence)
+@pytest.mark.parametrize("mutant", every_fourth(MUTANTS), ids=lambda mutant: mutant.sentence)
 def test_a_broken_rule_does_not_survive(mutant: Mutant) -> None:
     module = loaded(SOURCES[mutant.rule], mutant.original, mutant.replaced)
     assert not survives(alone(mutant.rule, module))
@@ -49,11 +50,13 @@ def test_a_broken_rule_does_not_survive(mutant: Mutant) -> None:
         assert not survives(paired(mutant.rule, module))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("rule", SOURCES)
 def test_the_rule_as_it_is_survives_the_same(rule: str) -> None:
     assert survives(alone(rule, loaded(SOURCES[rule])))
 
 
+@pytest.mark.full
 def test_the_pair_as_it_is_survives_the_same() -> None:
     rules = Rules(*(loaded(SOURCES[rule]) for rule in ("send_buffer", "retry", "dedup")))
     assert survives(type("Pair", (PairMachine,), {"under_test": rules}))

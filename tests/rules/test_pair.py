@@ -6,14 +6,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.examples import examples
 from tests.rules.pair import Options, Rules
 from tests.rules.pair_machine import AtLeastOnceMachine, OnceMachine, OrderedMachine, PairMachine, Reordered, Twice, World
 
 TestPair = PairMachine.TestCase
-TestPair.settings = settings(max_examples=400, stateful_step_count=30, deadline=None)
+TestPair.settings = settings(max_examples=examples(400), stateful_step_count=30, deadline=None)
 
 TestAtLeastOnce = AtLeastOnceMachine.TestCase
-TestAtLeastOnce.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestAtLeastOnce.settings = settings(max_examples=examples(100), stateful_step_count=30, deadline=None)
 
 FOUND = settings(
     max_examples=500,

@@ -6,13 +6,14 @@ from contextlib import closing
 import pytest
 from hypothesis import settings
 
+from tests.examples import examples
 from tests.rules import replay_stories as stories
 from tests.rules.replay_machine import ReplayMachine, World
 from tests.rules.replay_server import Design
 from tests.rules.replay_stories import STORIES
 
 TestReplay = ReplayMachine.TestCase
-TestReplay.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TestReplay.settings = settings(max_examples=examples(120), stateful_step_count=30, deadline=None)
 
 Story = Callable[[World], None]
 

@@ -7,10 +7,11 @@ from hypothesis import settings
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.rules.retry import MAX_WINDOW, Done, Retry, Send, Settle, TimedOut
+from tests.examples import examples
 from tests.rules.retry_machine import RetryMachine
 
 TestRetry = RetryMachine.TestCase
-TestRetry.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestRetry.settings = settings(max_examples=examples(200), stateful_step_count=30, deadline=None)
 
 
 def started(count: int, *, retries: float = math.inf, window: int = 1, delay: float = 0.0) -> Retry:

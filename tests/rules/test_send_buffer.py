@@ -7,10 +7,11 @@ from hypothesis import settings
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.rules.send_buffer import Drop, Keep, Pass, Refuse, SendBuffer
+from tests.examples import examples
 from tests.rules.send_buffer_machine import SendBufferMachine
 
 TestSendBuffer = SendBufferMachine.TestCase
-TestSendBuffer.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestSendBuffer.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
 
 
 def filled(buffer: SendBuffer, *keys: int, now: float = 0.0) -> SendBuffer:

@@ -11,6 +11,7 @@ from realtime_lab.net.connection import Connection
 from realtime_lab.net.incoming import Incoming
 from realtime_lab.rules import cursor
 from realtime_lab.rules.replay import Position, Session, handled, welcome
+from tests.examples import every_fourth
 from tests.soak.__main__ import several_down
 from tests.soak.down import run_down
 from tests.soak.down_judge import Found, Life, judge, twice
@@ -18,10 +19,10 @@ from tests.soak.down_schedule import NAMES, Deed, Down, down_schedule
 
 
 def test_every_client_is_given_the_log_from_its_first_offset_on_once_and_in_order() -> None:
-    done = asyncio.run(several_down(range(1, 7), 6))
+    done = asyncio.run(several_down(range(1, 5), 4))
     assert {result.schedule.seed: result.wrong for result in done if result.wrong} == {}
-    assert sum(result.total("applied") for result in done) > 1200
-    assert min(sum(getattr(result, what) for result in done) for what in ("cuts", "crashes", "refreshes")) > 2
+    assert sum(result.total("applied") for result in done) > 800
+    assert min(sum(getattr(result, what) for result in done) for what in ("cuts", "crashes", "refreshes")) > 1
 
 
 def test_who_was_away_while_the_log_was_trimmed_is_told_so() -> None:
@@ -169,7 +170,7 @@ WEAKER = [
 ]
 
 
-@pytest.mark.parametrize(("weaken", "steps", "broken"), WEAKER, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize(("weaken", "steps", "broken"), every_fourth(WEAKER, several=True), ids=lambda each: getattr(each, "__name__", ""))
 def test_weaker_code_is_seen_to_break(monkeypatch: pytest.MonkeyPatch, weaken: Any, steps: tuple[Deed, ...], broken: str) -> None:
     """Else the first test could not see anything."""
 

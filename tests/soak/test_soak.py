@@ -17,10 +17,10 @@ def results(count: int, design: Design, first: int = 1) -> list[Result]:
 
 
 def test_nothing_is_lost_applied_twice_reordered_or_acknowledged_in_vain() -> None:
-    done = results(14, PROMISED)
+    done = results(8, PROMISED)
     assert {result.schedule.seed: result.wrong for result in done if result.wrong} == {}
-    assert sum(result.crashes for result in done) >= 5
-    assert sum(len(result.rows) + len(result.withdrawn) for result in done) == 14 * 50
+    assert sum(result.crashes for result in done) >= 3
+    assert sum(len(result.rows) + len(result.withdrawn) for result in done) == 8 * 50
 
 
 def small(*steps: Step) -> Schedule:

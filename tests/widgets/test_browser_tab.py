@@ -101,6 +101,7 @@ def press(page: Any, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.full
 @pytest.mark.browser
 def test_a_tab_is_cut_refreshed_and_opened_elsewhere(lab: Lab, run: OnLoop, page: Page) -> None:
     carol = run(lab.open_tab("carol"))
@@ -157,7 +158,7 @@ def test_a_tab_is_cut_refreshed_and_opened_elsewhere(lab: Lab, run: OnLoop, page
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
 def test_the_page_is_readable_by_everybody(lab: Lab, run: OnLoop, page: Page, axe: str, scheme: Any) -> None:
     carol = run(lab.open_tab("carol"))
     page.emulate_media(color_scheme=scheme)
