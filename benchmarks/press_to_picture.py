@@ -18,6 +18,8 @@ from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterl
 nbformat: Any = untyped_nbformat
 
 PRESSES = 40
+KERNEL = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+"""Without it JupyterLab asks which kernel it should start."""
 SET_UP = """from realtime_lab import Lab
 from realtime_lab.widgets import control_room
 lab = await Lab.start()
@@ -52,7 +54,7 @@ REST = """() => new Promise(resolve => {
 def measure(page: Page, address: str, folder: Path, events: int) -> list[float]:
     """Seconds from each press to its picture."""
     cells = [SET_UP, f"{FILL.strip()}\n\nawait fill(lab, {events})\nlen(lab.journal)", "control_room(lab)"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
     nbformat.write(notebook, folder / f"{events}.ipynb")
     opened = Notebook(page, address, f"{events}.ipynb")
     opened.run_all()

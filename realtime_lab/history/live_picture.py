@@ -1,7 +1,7 @@
 """The live picture: the same drawing, in which every message can be pointed at or reached by Tab, and says its whole fate.
 
-Everything that belongs to a message has the class of that message, and one group of it takes the focus. What is about several messages has
-the classes of all of them. Colours, the sentence and the legend are up to the page (widgets/live_view.py).
+Everything that belongs to a message has the class of its place among the messages of the picture, and one group of it takes the focus. What
+is about several messages has the classes of all of them. Colours, the sentence and the legend are up to the page (widgets/live_view.py).
 """
 
 from collections import defaultdict
@@ -35,6 +35,8 @@ class LivePicture(Drawing):
     def __init__(self, layout: Layout, fates: Mapping[int, str]) -> None:
         super().__init__(layout)
         self.fates = fates
+        self.messages = shown(layout)
+        self._places = {message: place for place, message in enumerate(self.messages)}
 
     @property
     def svg(self) -> str:
@@ -51,15 +53,20 @@ class LivePicture(Drawing):
             lines[mark.messages].append(self.mark(mark))
         for owners, word in self.words():
             words[owners].append(word)
-        for message in shown(self.layout):
+        for message in self.messages:
             yield self.focusable(message, lines.pop((message,), []))
         for owners, drawn in [*lines.items(), *words.items()]:
-            yield f'<g class="{_classes(owners)}">{"".join(drawn)}</g>'
+            yield f'<g class="{self.classes(owners)}">{"".join(drawn)}</g>'
 
     def focusable(self, message: int, lines: list[str]) -> str:
         """The one group of a message that takes the focus. It is there even if the message shares all its marks with others."""
         sentence = escape(self.fates.get(message, ""), quote=True)
-        return f'<g class="{_classes((message,))} rl-message" tabindex="0" role="img" aria-label="{sentence}">{"".join(lines)}</g>'
+        return f'<g class="{self.classes((message,))} rl-message" tabindex="0" role="img" aria-label="{sentence}">{"".join(lines)}</g>'
+
+    def classes(self, owners: Owners) -> str:
+        """Of a group. Few names, which come again in every picture: a browser is slow with rules that are new (measured)."""
+        places = [f"rl-{self._places[message]}" for message in owners]
+        return " ".join(["rl-thing"] * bool(owners) + ["rl-one"] * (len(owners) == 1) + places)
 
     def within_reach(self, arrow: Arrow) -> str:
         """An unseen broad line below the arrow, so that one need not hit it exactly."""
@@ -89,7 +96,3 @@ class LivePicture(Drawing):
 
 def _pale(words: str) -> str:
     return f'<span style="color:{PALE}">{escape(words)}</span>'
-
-
-def _classes(owners: Owners) -> str:
-    return " ".join(["rl-thing"] * bool(owners) + ["rl-one"] * (len(owners) == 1) + [f"rl-{message}" for message in owners])

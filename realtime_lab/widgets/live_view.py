@@ -6,7 +6,7 @@ pointer, or to the one that has the focus, and shows its sentence in the place o
 
 import html
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -23,6 +23,8 @@ from realtime_lab.widgets.marks import LATE
 
 STEPS = 18
 """How many steps of the history the live picture shows: what fits beside an open file browser on a small screen."""
+FIRST = 32
+"""For how many messages the page has rules at first."""
 ROOM = "rl-room"
 """The class of what holds picture and bar."""
 
@@ -83,8 +85,14 @@ class LiveView:
         self._back = self._button("◂ Back", "go one step back in the history", self._steps.back)
         self._forward = self._button("Step ▸", "go one step forward in the history", self._steps.forward)
         self._line = widgets.HTML(layout=widgets.Layout(flex="1 1 260px", min_width="0", margin="0 2px 0 10px"))
+        self._told = 0
+        """For how many messages the page has rules."""
+        self._help = widgets.HTML(layout=fixed("28px", height="28px"))
+        self._help.add_class("rl-help")
+        self._rule(FIRST)
         self.bar = widgets.HBox(
-            [self._pause, self._back, self._forward, _help(), self._line], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
+            [self._pause, self._back, self._forward, self._help, self._line],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
         )
         self.bar.add_class("rl-bar")
 
@@ -126,31 +134,35 @@ class LiveView:
         """The history, as far as it was fed."""
         self._painted = history.judge.journeys.seen
         plan = history.layout()
-        messages = shown(plan)
-        fates = whole_fates(history.judge.journeys, set(messages))
+        fates = whole_fates(history.judge.journeys, set(shown(plan)))
         picture = LivePicture(plan, fates)
-        keys = "".join([*picture.keys, f'<span style="opacity:.8">{HINT}</span>' * bool(messages)])
-        told = "".join(f'<div class="rl-fate rl-fate-{message}">{html.escape(fates[message])}</div>' for message in messages)
-        self._line.value = f'<div class="rl-line" tabindex="0"><div class="rl-keys">{keys}</div>{told}</div>{_highlights(messages)}'
+        self._rule(len(picture.messages))
+        keys = "".join([*picture.keys, f'<span style="opacity:.8">{HINT}</span>' * bool(picture.messages)])
+        sentences = [html.escape(fates[message]) for message in picture.messages]
+        told = "".join(f'<div class="rl-fate rl-fate-{place}">{sentence}</div>' for place, sentence in enumerate(sentences))
+        self._line.value = f'<div class="rl-line" tabindex="0"><div class="rl-keys">{keys}</div>{told}</div>'
         self.picture.value = picture.svg
         log_to_come = DEPTH * picture.gap if self._stores and LOG not in plan.rows else 0
         self.picture.layout.height = f"{picture.height + log_to_come + SCROLLBAR:g}px"
 
+    def _rule(self, messages: int) -> None:
+        """See that the page has rules for so many messages. They are written seldom: each time the browser looks at the whole page anew."""
+        if messages > self._told:
+            self._told = max(2 * self._told, messages)
+            self._help.value = STYLE + _highlights(self._told) + _shortcuts()
 
-def _highlights(messages: Iterable[int]) -> str:
-    """For each message: what else grows pale, and that its sentence shows. The pointer goes before the focus."""
+
+def _highlights(messages: int) -> str:
+    """For each place: what else grows pale, and that its sentence shows. The pointer goes before the focus."""
     rules = []
-    for message in messages:
-        pointed = f".{ROOM}:has(.rl-one.rl-{message}:hover)"
-        focused = f".{ROOM}:not(:has(.rl-one:hover)):has(.rl-message.rl-{message}:focus)"
-        rules.append(f"{pointed} .rl-thing:not(.rl-{message}), {focused} .rl-thing:not(.rl-{message}) {{ opacity: .16 }}")
-        rules.append(f"{pointed} .rl-fate-{message}, {focused} .rl-fate-{message} {{ display: block }}")
+    for place in range(messages):
+        pointed = f".{ROOM}:has(.rl-one.rl-{place}:hover)"
+        focused = f".{ROOM}:not(:has(.rl-one:hover)):has(.rl-message.rl-{place}:focus)"
+        rules.append(f"{pointed} .rl-thing:not(.rl-{place}), {focused} .rl-thing:not(.rl-{place}) {{ opacity: .16 }}")
+        rules.append(f"{pointed} .rl-fate-{place}, {focused} .rl-fate-{place} {{ display: block }}")
     return f"<style>{' '.join(rules)}</style>"
 
 
-def _help() -> widgets.HTML:
+def _shortcuts() -> str:
     rows = "".join(f'<tr><th scope="row">{keys}</th><td>{html.escape(does)}</td></tr>' for keys, does in SHORTCUTS.items())
-    listed = f'<details><summary title="shortcuts" aria-label="? shortcuts">?</summary><div><table>{rows}</table></div></details>'
-    made = widgets.HTML(STYLE + listed, layout=fixed("28px", height="28px"))
-    made.add_class("rl-help")
-    return made
+    return f'<details><summary title="shortcuts" aria-label="? shortcuts">?</summary><div><table>{rows}</table></div></details>'

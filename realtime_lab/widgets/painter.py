@@ -7,6 +7,12 @@ from collections.abc import Callable
 INTERVAL = 0.1
 """Seconds between two pictures. Faster ones only queue up in the browser (measured)."""
 
+PATIENCE = 0.3
+"""Seconds that are waited at most after a picture that was expensive, as the first one of a long history is."""
+
+WHOLE = 0.01
+"""Seconds in which most of what a press brings about happens. Else the first picture shows half of it, and the rest waits (measured)."""
+
 
 class Painter:
     """Calls `paint` on a thread of its own soon after `wake()`, until it answers False.
@@ -30,8 +36,9 @@ class Painter:
         more = True
         while more:
             self._news.wait()
+            time.sleep(WHOLE)
             self._news.clear()
             began = time.monotonic()
             more = self._paint()
             spent = time.monotonic() - began
-            time.sleep(max(INTERVAL - spent, 3 * spent))  # a long history may cost a quarter of one core at most
+            time.sleep(max(INTERVAL - spent, min(3 * spent, PATIENCE)))  # a quarter of one core at most
