@@ -5,19 +5,23 @@ for now, those behind it have to wait: they are refused as too early.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from realtime_lab.net.body import dump, encode, fingerprint_of
 from realtime_lab.net.clients import NumberedClient
 from realtime_lab.net.group_commit import Submitted
+from realtime_lab.net.handlers import raising
 from realtime_lab.net.intake import Intake, too_early, used_before
 from realtime_lab.net.numbered import Row, answer, open_batch
 from realtime_lab.net.open_group import Decision
 from realtime_lab.net.receptions import STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
 from realtime_lab.net.transaction import Transaction
-from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Apply, Conflict, Gap, Repeat
+from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Apply, Conflict, Gap, Ledger, Repeat
+
+Begun = Callable[[], Any]
+"""Gives or raises what a handler did that was called."""
 
 PLAIN = encode({"ok": True})
 CANCELLED: Answer = {"ok": False, "error": "its handler was cancelled", "retryable": True}
@@ -66,12 +70,17 @@ class BatchIntake:
 
     async def _decide(self, batch: "_Batch") -> None:
         ledger = await batch.client.ledger(self._receptions.log)
-        new: list[Row] = []
-        for row in batch.rows:
-            content = batch.contents[row.n] = fingerprint_of(row.text.encode()) if row.event else TOMBSTONE
-            match Apply() if new and row.n == new[-1].n + 1 else ledger.receive(row.n, content):
+        new = self._new(batch, ledger)
+        for in_database, rows in groupby(new, lambda row: self._receptions.handlers.takes_tx(row.event)):
+            if not await (self._in_database if in_database else self._outside)(batch, [*rows]):
+                break
+
+    def _new(self, batch: "_Batch", ledger: Ledger) -> Sequence[Row]:
+        """Those whose turn it is: from the first of them on, all."""
+        for place, row in enumerate(batch.rows):
+            match ledger.receive(row.n, batch.content(row)):
                 case Apply():
-                    new.append(row)
+                    return batch.rows[place:]
                 case Repeat(said):
                     batch.discard(self._receptions, [row], "duplicate" if row.event else "given up")
                     batch.say(row.n, said)
@@ -81,16 +90,15 @@ class BatchIntake:
                 case Gap(expected):
                     batch.refuse_rest(self._receptions, row.n, expected)
                     break
-        for in_database, rows in groupby(new, lambda row: self._receptions.handlers.takes_tx(row.event)):
-            if not await (self._in_database if in_database else self._outside)(batch, [*rows]):
-                break
+        return []
 
     async def _outside(self, batch: "_Batch", rows: Sequence[Row]) -> bool:
         """Handlers whose effects are elsewhere: only the decisions are recorded. False: one of them has to come again."""
         decisions: list[Decision] = []
         for row in rows:
             if row.event:
-                said = await self._handled(batch, row)
+                begun = self._begin(batch, row)
+                said = begun if isinstance(begun, dict) else await self._handled(batch, row, begun=begun)
             else:
                 batch.discard(self._receptions, [row], "given up")
                 said = dict(GIVEN_UP)
@@ -129,13 +137,30 @@ class BatchIntake:
             batch.client.decided_all(decisions, batch.said, submitted.committed)
         return len(decisions) == len(rows)
 
-    async def _handled(self, batch: "_Batch", row: Row, tx: Transaction | None = None, work: Submitted[None] | None = None) -> Answer:
+    def _begin(self, batch: "_Batch", row: Row) -> Answer | Begun | None:
+        """Call a handler, if nobody watches. Its answer if it has returned, else how it goes on; None: it was not called.
+
+        So a busy client's events are handled one after the other at little cost.
+        """
+        handler = self._receptions.handlers.functions.get(row.event)
+        if handler is None or self._receptions.watched():
+            return None
+        try:
+            result = handler(batch.arrival.sid, *row.data)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # as in `Handlers.call`
+            return raising(error)
+        return {"ok": True} if result is None else lambda: result
+
+    async def _handled(
+        self, batch: "_Batch", row: Row, tx: Transaction | None = None, work: Submitted[None] | None = None, *, begun: Begun | None = None
+    ) -> Answer:
         """What the handler answers. With `tx`, a part of which it is given: what it did there is undone if it refused."""
-        await self._receptions.point("before_apply")
+        if begun is None:
+            await self._receptions.point("before_apply")
         arrival = batch.arrival_of(row)
         number = batch.numbers[row.n] = self._receptions.begin(arrival, row.data)
         if tx is None or work is None:
-            return await self._receptions.call(arrival, row.data, number)
+            return await self._receptions.call(arrival, row.data, number, begun=begun)
         self._receptions.belongs_to(number, work)
         part = tx.part()
         try:
@@ -163,14 +188,16 @@ class _Batch:
 
     def __init__(self, arrival: Arrival, client: NumberedClient, rows: Sequence[Row]) -> None:
         self.arrival, self.client, self.rows = arrival, client, rows
-        self.contents: dict[int, str] = {}
-        """Their fingerprints."""
         self.numbers: dict[int, int] = {}
         """Their receptions, if a handler was given them."""
         self.said: dict[int, Answer] = {}
         """What was decided here."""
         self.answers: dict[int, Answer] = {}
         """What their sender has to be told besides that they are acknowledged."""
+
+    def content(self, row: Row) -> str:
+        """Its fingerprint."""
+        return fingerprint_of(row.text.encode()) if row.event else TOMBSTONE
 
     def arrival_of(self, row: Row) -> Arrival:
         """Where it came."""
@@ -191,7 +218,7 @@ class _Batch:
             return False
         self.said[row.n] = said
         text = (PLAIN, None) if len(said) == 1 else dump(said)
-        decisions.append(Decision(row.n, self.contents[row.n], *text))
+        decisions.append((row.n, self.content(row), *text))
         return True
 
     def refuse_rest(self, receptions: Receptions, n: int, expected: int) -> None:

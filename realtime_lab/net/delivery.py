@@ -27,9 +27,14 @@ class Fate:
 class Delivery:
     """Returned by `emit`. `await delivery` gives its `Fate`; `delivery.fate` is None until it is settled."""
 
+    __slots__ = ("_future", "_kept", "_loop", "_safe")
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._future: asyncio.Future[Fate] = loop.create_future()
-        self._kept: asyncio.Future[bool] = loop.create_future()
+        self._safe: bool | None = None
+        self._kept: asyncio.Future[bool] | None = None
+        """Only there if somebody waits for it."""
 
     @property
     def fate(self) -> Fate | None:
@@ -44,20 +49,25 @@ class Delivery:
 
         False: it was settled without being kept (a store that failed, a volatile event).
         """
+        if self._safe is not None:
+            return self._safe
+        if self._kept is None:
+            self._kept = self._loop.create_future()
         return await asyncio.shield(self._kept)
 
-    def keep(self) -> None:
-        """The event is safe."""
-        if not self._kept.done():
-            self._kept.set_result(True)
+    def keep(self, *, safe: bool = True) -> None:
+        """The event is safe; or never will be."""
+        if self._safe is None:
+            self._safe = safe
+            if self._kept is not None:
+                self._kept.set_result(safe)
 
     def settle(self, fate: Fate) -> bool:
         """The first fate counts. False: it was settled before."""
         if self._future.done():
             return False
         self._future.set_result(fate)
-        if not self._kept.done():
-            self._kept.set_result(False)
+        self.keep(safe=False)
         return True
 
     def __repr__(self) -> str:

@@ -81,7 +81,7 @@ class Handlers:
             return {"ok": False, "error": f"nobody handles {event!r}", "retryable": False}
         try:
             result = handler(*arguments, **extra) if begun is None else begun()
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 result = await result
             if answers and result is not None:
                 dump(result)

@@ -7,16 +7,12 @@ in memory) is not covered by it. A number is written only right after the one be
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from realtime_lab.net.body import fingerprint
 from realtime_lab.net.clients import Clients, NumberedClient
 from realtime_lab.net.envelope import Envelope, unseal
-from realtime_lab.net.event_log import Log
 from realtime_lab.net.group_commit import Submitted
-from realtime_lab.net.handlers import Handlers
-from realtime_lab.net.packets import Observer
 from realtime_lab.net.receptions import STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
 from realtime_lab.net.transaction import Transaction
 from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Conflict, Gap, Repeat
@@ -30,13 +26,10 @@ class _Undo(Exception):
 
 
 class Intake:
-    """One for each start of a server. `point` is awaited at each place where a lab may let the server crash."""
+    """One for each start of a server."""
 
-    def __init__(
-        self, handlers: Handlers, log: Log | None, *, dedupe: bool, observe: Observer, point: Callable[[str], Awaitable[None]]
-    ) -> None:
-        self._handlers, self.dedupes = handlers, dedupe
-        self.receptions = Receptions(handlers, log, observe=observe, point=point)
+    def __init__(self, receptions: Receptions, *, dedupe: bool) -> None:
+        self.receptions, self.dedupes = receptions, dedupe
         self.clients = Clients()
 
     @property
@@ -64,7 +57,7 @@ class Intake:
         await self.receptions.point("before_apply")
         number = self.receptions.begin(arrival, data)
         try:
-            if not self._handlers.takes_tx(arrival.event):
+            if not self.receptions.handlers.takes_tx(arrival.event):
                 return await self.receptions.call(arrival, data, number)
             submitted = self._submit(arrival, Envelope(data), number, None)
             try:
@@ -119,7 +112,7 @@ class Intake:
     async def _apply(self, client: NumberedClient, arrival: Arrival, envelope: Envelope, content: str) -> tuple[int, Answer]:
         await self.receptions.point("before_apply")
         number = self.receptions.begin(arrival, envelope.data)
-        if not self._handlers.takes_tx(arrival.event):
+        if not self.receptions.handlers.takes_tx(arrival.event):
             answer = await self.receptions.call(arrival, envelope.data, number)
         else:
             record = (client.stored, content)

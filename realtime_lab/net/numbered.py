@@ -13,7 +13,9 @@ goes alone.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from realtime_lab.net.body import encode
 from realtime_lab.net.envelope import MAX_NUMBER, OURS, Reply, reply
@@ -31,7 +33,8 @@ OK = {"ok": True}
 ACKED = Reply(True)
 
 
-class Row(NamedTuple):
+@dataclass(slots=True)  # as packets.Content, made for each event
+class Row:
     """One event of a batch that arrived."""
 
     n: int
@@ -44,7 +47,7 @@ class Row(NamedTuple):
 
 def row(n: int, event: str, text: str) -> str:
     """An event as it stands in a batch; `text` is its data as JSON."""
-    return f"[{n},{encode(event)},{text}]"
+    return f"[{n},{_name(event)},{text}]"
 
 
 def tombstone(n: int) -> str:
@@ -91,10 +94,16 @@ def replies(numbers: Sequence[int], arguments: tuple[Any, ...]) -> list[Reply]:
     return [reply((special[str(n)],)) if str(n) in special else ACKED for n in numbers]
 
 
+@lru_cache(1000)
+def _name(event: str) -> str:
+    return encode(event)
+
+
 def _row(found: Any, text: str) -> Row:
-    match found:
-        case [int(n)] if n is not True:
+    if type(found) is list and found and type(found[0]) is int:
+        n, *rest = found
+        if not rest:
             return Row(n, "", (), text)
-        case [int(n), str(event), data] if n is not True and event and event not in RESERVED and event not in OURS:
-            return Row(n, event, () if data is None else (data,), text)
+        if len(rest) == 2 and type(event := rest[0]) is str and event and event not in RESERVED and event not in OURS:
+            return Row(n, event, () if rest[1] is None else (rest[1],), text)
     raise ValueError(f"{found!r:.80}")

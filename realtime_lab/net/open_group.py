@@ -7,7 +7,6 @@ some work looks at the database, or until the commit. What SQLite is given, and 
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from realtime_lab.errors import StoreFailed
 from realtime_lab.net.database import Database, Parameters, Row
@@ -26,14 +25,8 @@ HEARD_OF = """
 ONLY_THE_NEWEST = "DELETE FROM log_answers WHERE client_id = ? AND n <= ?"
 
 
-class Decision(NamedTuple):
-    """What was decided about one number of a client."""
-
-    n: int
-    fingerprint: str
-    answer: str
-    """JSON, as in body.py."""
-    attachments: str | None
+Decision = tuple[int, str, str, str | None]
+"""What was decided about one number of a client: the number, its fingerprint, and the answer as JSON with its attachments (body.py)."""
 
 
 class OpenGroup:
@@ -102,7 +95,7 @@ class OpenGroup:
 
     def record(self, client_id: str, decisions: Sequence[Decision], owner: str | None) -> None:
         """These numbers follow the last one of this client. Ask `last_of` first."""
-        last = decisions[-1].n
+        last = decisions[-1][0]
         self._lasts_before.setdefault(client_id, self._lasts[client_id])
         self._lasts[client_id] = last
         self._rows = []

@@ -119,7 +119,8 @@ class Outbox:
             case _:
                 self._once.send(item)
         self._emitting = False
-        self._pump()
+        if len(self._buffer) <= 1 or self._sender.room:  # else it waits behind others, and the first of them has set the timer
+            self._pump()
         return item.delivery
 
     def opened(self, connection: Connection) -> None:
@@ -211,7 +212,7 @@ class Outbox:
         self._ready += 1
         if n:
             self._numbers[n] = None
-        if n or not self._connected:
+        if self._observe is not ignore and (n or not self._connected):
             reason = "waits for its turn" if self._connected else "not connected"
             item.record("buffered", event=item.event, id=self._id(item), reason=reason)
         if item.gone:
@@ -241,8 +242,11 @@ class Outbox:
     # -- one timer ------------------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        times = [self._buffer.next_deadline(), *[sender.next_deadline() for sender in self._senders]]
-        due = min([time for time in times if time is not None], default=None)
+        due = self._buffer.next_deadline()
+        for sender in self._senders:
+            time = sender.next_deadline()
+            if time is not None and (due is None or time < due):
+                due = time
         if self._timer is not None:
             if due is not None and self._timer.when() <= due:
                 return  # it rings too early, and is set again then: cheaper than to set it again each time

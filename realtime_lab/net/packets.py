@@ -7,7 +7,8 @@ peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets;
 """
 
 import json
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from engineio.payload import Payload
 from socketio import packet
@@ -81,7 +82,8 @@ def check_event(event: str) -> str:
     return event
 
 
-class Content(NamedTuple):
+@dataclass(slots=True)  # not frozen, nor a named tuple: they take three to six times as long to make (measured)
+class Content:
     """An event's data as it will travel, whatever becomes of what the application gave."""
 
     text: str
@@ -101,7 +103,7 @@ class Content(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes on the wire."""
-        return len(self.text) + sum(map(len, self.attachments))
+        return len(self.text) + (sum(map(len, self.attachments)) if self.attachments else 0)
 
 
 NOTHING = Content("null", (), many=False)

@@ -15,7 +15,7 @@ from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.hosting import Host
 from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer, brief, ignore
-from realtime_lab.net.receptions import cause
+from realtime_lab.net.receptions import Receptions, cause
 
 BEFORE_NEWS = ("after_commit", "before_ack")
 """A crash at one of these comes before anybody is told what was stored."""
@@ -30,7 +30,9 @@ class Run:
     ) -> None:  # fmt: skip
         self.sio = sio
         self._log, self._crash, self._observe = log, crash, observe
-        self._intake = Intake(handlers, log, dedupe=dedupe, observe=observe, point=self._reached)
+        watched = (lambda: crash.at is not None) if observe is ignore else (lambda: True)
+        receptions = Receptions(handlers, log, observe=observe, point=self._reached, watched=watched)
+        self._intake = Intake(receptions, dedupe=dedupe)
         self.guests = Guests(sio, handlers, self._intake, log, doorkeeper=doorkeeper, observe=observe, reached=self._reached)
         self._number = number
         self._appended = Appended(observe, number)

@@ -14,6 +14,9 @@ from realtime_lab.net.item import Item
 from realtime_lab.net.together import Together
 from realtime_lab.rules.retry import Done, Effect, RetryRule, Send, Settle, TimedOut
 
+ACKED = Fate("acked")
+"""Of most events."""
+
 
 class Owner(Protocol):
     """The outbox, as its senders see it."""
@@ -183,7 +186,8 @@ class Again:
                 case TimedOut(_, attempt):
                     self._timed_out(item, attempt)
                 case Settle(n, outcome, reason):
-                    item.tell(Fate(outcome, self._results.pop(n, None), reason))
+                    plain = outcome == "acked" and n not in self._results
+                    item.tell(ACKED if plain else Fate(outcome, self._results.pop(n, None), reason))
                     if outcome == "unknown":
                         item.bury()
                         self._owner.buried(item)
@@ -214,14 +218,15 @@ class Again:
         self._owner.finished(item)
 
     def _answered(self, items: Sequence[Item], every: Sequence[Reply]) -> None:
+        now = _now()
         for item, said in zip(items, every, strict=True):
             if said.ok:
                 if said.result is not None and item.n in self._items:
                     self._results[item.n] = said.result
-                self._perform(self._retry.acknowledged(item.n, _now()))
+                self._perform(self._retry.acknowledged(item.n, now))
             else:
                 draw = random.random()
-                self._perform(self._retry.refused(item.n, _now(), said.error, draw=draw, retryable=said.retryable, gap=said.gap))
+                self._perform(self._retry.refused(item.n, now, said.error, draw=draw, retryable=said.retryable, gap=said.gap))
         self._owner.changed()
 
 

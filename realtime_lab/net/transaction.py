@@ -102,7 +102,7 @@ class Transaction(Statements):
 
         owner   to whom the client id belongs; None leaves what is on record. Raises Moved, NotSerialisable.
         """
-        await self.record_all(client_id, previous, [Decision(n, fingerprint, *dump(answer))], owner=owner)
+        await self.record_all(client_id, previous, [(n, fingerprint, *dump(answer))], owner=owner)
 
     async def record_all(self, client_id: str, previous: int, decisions: Sequence[Decision], *, owner: str | None = None) -> None:
         """As `record`, for numbers that follow each other. Raises Moved."""

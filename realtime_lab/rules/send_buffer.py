@@ -48,6 +48,7 @@ class Drop:
 
 
 Decision = Keep | Pass | Refuse | Drop
+KEEP, PASS = Keep(), Pass()
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class SendBuffer:
         """An event of `size` bytes was emitted. Keys are the caller's; each is used once."""
         if volatile:
             if connected and not self._kept:
-                return Pass()
+                return PASS
             return Drop("volatile, and others wait before it" if connected else "volatile, and not connected")
         if not (self._on or connected):
             return Refuse("not connected")
@@ -103,7 +104,7 @@ class SendBuffer:
             return Refuse(f"the send buffer is full ({self._limit_bytes} bytes)", full=True)
         self._kept.append(_Kept(key, size, now))
         self._bytes += size
-        return Keep()
+        return KEEP
 
     def restore(self, key: int, size: int, now: float, *, gone: bool = False) -> None:
         """An event that an earlier run accepted: it goes before everything that waits, whatever the limits say. The latest comes first."""

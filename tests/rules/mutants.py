@@ -106,14 +106,14 @@ MUTANTS = (
     Mutant(
         "the timer rings for a wait that an earlier one holds back, again and again",
         "retry",
-        "for flight in islice(self._waiting, 1)]",
-        "for flight in self._waiting]",
+        "rest = self._waiting[0].rest if self._waiting else None",
+        "rest = min((flight.rest for flight in self._waiting if flight.rest is not None), default=None)",
     ),
     Mutant(
         "no timer waits for the end of a rest",
         "retry",
-        "for flight in islice(self._waiting, 1)]",
-        "for flight in ()]",
+        "rest = self._waiting[0].rest if self._waiting else None",
+        "rest = None",
     ),
     Mutant(
         "a gap costs a try, although nobody looked at the event",
