@@ -20,7 +20,7 @@ async def serve(path: str, *, appends: bool = False) -> AsyncIterator[tuple[str,
 
         @server.on(EVENT)
         async def append(sid: str, data: Any, tx: Any) -> None:
-            await tx.append(EVENT, data)
+            await tx.append(EVENT, data, to="somebody else")  # what the anchor does not do either: send it back
     else:
 
         @server.on(EVENT)

@@ -80,6 +80,8 @@ class Database:
         """
         with self._usable():
             connection: Any = self._connection
+            if self.path == MEMORY:  # nothing there waits for a disk, and to change threads takes longer than the work (measured)
+                return work(connection._conn)
             return cast(T, await connection._execute(work, connection._conn))  # as aiosqlite's own methods do
 
     async def take(self, enough: Callable[[Row], bool], sql: str, parameters: Parameters = ()) -> list[Row]:
@@ -224,7 +226,7 @@ async def _ready(database: Database, prepare: Callable[[Database], Awaitable[obj
 
 def _connection(path: str) -> aiosqlite.Connection:
     """A database that nobody closed must not keep the process alive for ever; its transaction is undone at the next opening."""
-    connection = aiosqlite.connect(path, isolation_level=None, timeout=BUSY)
+    connection = aiosqlite.connect(path, isolation_level=None, timeout=BUSY, check_same_thread=path != MEMORY)
     thread: Any = getattr(connection, "_thread", connection)  # before aiosqlite 0.22 the connection itself is the thread
     thread.daemon = True
     return connection

@@ -42,7 +42,8 @@ class Delivery:
         return self._future.result() if self._future.done() else None
 
     def __await__(self) -> Generator[Any, None, Fate]:
-        return asyncio.shield(self._future).__await__()
+        future = self._future
+        return (future if future.done() else asyncio.shield(future)).__await__()
 
     async def kept(self) -> bool:
         """Wait until the event is safe: with a store, until it is written there, so that it outlives the process.

@@ -15,10 +15,16 @@ from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
 
 T = TypeVar("T")
+
+LASTS = 10_000
+"""Clients of which the last number is kept in mind."""
+
+ENOUGH = 64
+"""Rows that are worth a commit of their own: who sent them goes on sooner, while others are still being handled."""
 Work = Callable[[Transaction], Awaitable[T]]
 
 TURNS = 10
-"""Turns of the loop in which others may add to a group before it is committed. No time passes if they have nothing to add."""
+"""Turns of the loop in which others may add to a group before it is committed: an event may wait for the one before it to be decided."""
 
 
 class AtOnce(Generic[T]):
@@ -120,7 +126,9 @@ class GroupCommit:
         self._jobs: asyncio.Queue[Submitted[Any] | None] = asyncio.Queue()
         self._group: list[Submitted[Any]] = []
         self._standing: list[Transaction] = []
-        self._open = OpenGroup(database, 0)
+        self._lasts: dict[str, int | None] = {}
+        """What the last groups have looked up or written, so that the next one need not ask the database (a hop for each event)."""
+        self._open = OpenGroup(database, 0, self._lasts)
         self._at_work: asyncio.Task[Any] | None = None
         self._task = asyncio.create_task(self._write())
         self._task.add_done_callback(self._ended)
@@ -200,7 +208,9 @@ class GroupCommit:
             report(message, error)
 
     async def _run_group(self, job: Submitted[Any] | None) -> None:
-        self._open = OpenGroup(self._database, self._head())
+        if len(self._lasts) > LASTS:
+            self._lasts.clear()
+        self._open = OpenGroup(self._database, self._head(), self._lasts)
         while job is not None:
             await self._run(job)
             if len(self._group) == self._size or (job := await self._next()) is None:
@@ -210,7 +220,7 @@ class GroupCommit:
             await self._run(Submitted(work))
 
     async def _next(self) -> Submitted[Any] | None:
-        turns = TURNS
+        turns = TURNS if self._open.rows < ENOUGH else 0
         while self._jobs.empty() and turns:
             await asyncio.sleep(0)
             turns -= 1
@@ -255,6 +265,7 @@ class GroupCommit:
             raise StoreFailed(f"the whole transaction is undone ({error or 'the file failed in work that hid why'})") from error
 
     async def _undo(self, error: BaseException) -> None:
+        self._lasts.clear()
         try:
             await self._database.rollback()
         except (StoreFailed, StoreInUse) as second:

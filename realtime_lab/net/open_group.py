@@ -33,10 +33,13 @@ class OpenGroup:
     """One for each transaction. Work comes one after the other: `begin_work`, then what it does, then `undo_work` if it raised.
 
     head    the highest offset so far
+    lasts   the last number of each client, as far as it was looked up by this group or one before; None: there is no record
     """
 
-    def __init__(self, database: Database, head: int) -> None:
+    def __init__(self, database: Database, head: int, lasts: dict[str, int | None]) -> None:
         self.head = head
+        self.rows = 0
+        """How many were appended or recorded, also by work that was undone."""
         self._database = database
         self._begun = False
         self._steps: list[Step] = []
@@ -50,8 +53,8 @@ class OpenGroup:
         self._entered = False
         """Is it that of the work that runs? It is only made when that work looks at the database."""
         self._head_before = head
-        self._lasts: dict[str, int | None] = {}
-        """The last number of each client, as it is when everything that waits is written; None: there is no record."""
+        self._lasts = lasts
+        """As it is when everything that waits is written."""
         self._lasts_before: dict[str, int | None] = {}
         """What the work that runs has changed of them."""
 
@@ -81,6 +84,7 @@ class OpenGroup:
     def append(self, event: str, body: str, attachments: str | None, room: str) -> int:
         """Append an event, and give its offset."""
         self.head += 1
+        self.rows += 1
         if not self._rows:
             self._own.append((APPEND, self._rows))
         self._rows.append((self.head, event, body, attachments, room, time.time()))
@@ -96,6 +100,7 @@ class OpenGroup:
     def record(self, client_id: str, decisions: Sequence[Decision], owner: str | None) -> None:
         """These numbers follow the last one of this client. Ask `last_of` first."""
         last = decisions[-1][0]
+        self.rows += len(decisions)
         self._lasts_before.setdefault(client_id, self._lasts[client_id])
         self._lasts[client_id] = last
         self._rows = []
@@ -113,6 +118,8 @@ class OpenGroup:
             steps = [*release, *steps, ("SAVEPOINT work", [])]
         self._entered = self._savepoint = True
         self._steps, self._own, self._rows = [], [], []
+        if "log_clients" in sql:
+            self._lasts.clear()
         return await self._run([*steps, *own], lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def commit(self) -> None:

@@ -43,6 +43,7 @@ class Tail:
         page = self._pages.get(key)
         if page is None:
             page = self._pages[key] = asyncio.ensure_future(self._read(after, rooms))
+            page.add_done_callback(_looked_at)
             if len(self._pages) > PAGES:
                 del self._pages[next(iter(self._pages))]
         try:
@@ -55,3 +56,9 @@ class Tail:
     async def _read(self, after: int, rooms: Collection[str]) -> Section:
         page = await self._log.read(after, ROWS, rooms=rooms, max_bytes=BYTES)
         return Section(pieces(page.events), page.head, page.trimmed, last=page.complete and len(page.events) < ROWS)
+
+
+def _looked_at(page: asyncio.Future[Section]) -> None:
+    """Who waits for it is told what went wrong. If all of them have left, nobody wants to know."""
+    if not page.cancelled():
+        page.exception()

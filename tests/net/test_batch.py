@@ -543,3 +543,22 @@ async def test_a_read_that_has_failed_is_tried_again_and_one_who_is_gone_takes_i
         for n in range(100):
             await tail.read(n, ())
         assert len(tail._pages) == PAGES
+
+
+async def test_nobody_is_bothered_by_a_read_that_fails_after_all_who_waited_for_it_have_left(tmp_path: Path) -> None:
+    """A page of a log that is closed meanwhile, because the server crashes. (What a task raises in vain fails a test here.)"""
+    log = EventLog(tmp_path / "log.db", synchronous="OFF")
+    await log.open()
+    tail = Tail(log)
+    async with log._reading:  # the read has to wait
+        reader = asyncio.create_task(tail.read(0, ()))
+        await rounds(3)
+        reader.cancel()
+        await rounds(3)
+        closing = asyncio.create_task(log.close())
+        await rounds(3)
+    await closing
+    (page,) = tail._pages.values()
+    await asyncio.wait({page})
+    del page
+    tail.forget()

@@ -45,7 +45,7 @@ def packets(it: Stack) -> list[str]:
 def test_a_batch_is_json_with_a_line_for_each_event_and_can_be_written_in_another_way_too() -> None:
     text = batch([row(7, "a", '"x"'), tombstone(8), row(9, "b", "null")])
     assert json.loads(text) == [[7, "a", "x"], [8], [9, "b", None]]
-    assert [tuple(each[:3]) for each in open_batch([text])] == [(7, "a", ("x",)), (8, "", ()), (9, "b", ())]
+    assert [(each.n, each.event, each.data) for each in open_batch([text])] == [(7, "a", ("x",)), (8, "", ()), (9, "b", ())]
     assert [each.text for each in open_batch([text])] == [each.text for each in open_batch([json.dumps(json.loads(text))])]
 
 
