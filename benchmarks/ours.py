@@ -27,5 +27,5 @@ def returning(url: str, offset: int) -> Client:
     """A client that was here before and has handled everything up to `offset`."""
     client = Client(url, **DOWN)
     assert client._incoming is not None
-    client._incoming._inbox.position = Position("", offset)  # an earlier connection would have left it there; a store would cost time
+    client._incoming._kept.position = Position("", offset)  # an earlier run would have left it there; a store would cost time
     return client

@@ -76,7 +76,7 @@ CHECKS = (
     Check(
         name="every property, thoroughly",
         sentence="What holds for every run, record and chunking is tried with four times as many examples as in make test.",
-        command=(*PYTEST, "-q", "-n", "2", "--hypothesis-profile=thorough", *PROPERTIES),
+        command=(*PYTEST, "-q", "-n", "2", "-m", "full or not full", "--hypothesis-profile=thorough", *PROPERTIES),
         minutes=10,
     ),
     Check(

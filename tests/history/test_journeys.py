@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from realtime_lab.history.copies import Copy
 from realtime_lab.history.journeys import Journeys
+from tests.examples import every_fourth
 from tests.history.stories import STORIES, Story, cut_before_six, interleaved
 
 
@@ -262,7 +263,7 @@ def test_feeding_piece_by_piece_gives_the_same_as_all_at_once() -> None:
     assert [words(copy) for copy in live.copies] == [words(copy) for copy in Journeys(events).copies]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", every_fourth(STORIES))
 @given(st.randoms(use_true_random=False))
 def test_fates_and_reasons_do_not_depend_on_how_independent_places_interleave(name: str, choose: random.Random) -> None:
     events = STORIES[name]().events

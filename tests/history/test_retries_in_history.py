@@ -19,7 +19,7 @@ from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Leg, verdict
 from realtime_lab.history.words import Place, box_of, width
-from tests.examples import examples
+from tests.examples import every_fourth, examples
 from tests.history.stories_of_retries import (
     BEFORE_COMMIT,
     LATE,
@@ -615,7 +615,7 @@ def test_many_kept_messages_are_named_by_the_first_and_the_last() -> None:
 # -- any run ----------------------------------------------------------------------------------------------------------------------------
 
 
-@every_story
+@pytest.mark.parametrize("name", every_fourth(RETRIES))
 @settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_picture_does_not_depend_on_how_fast_acknowledgements_are(name: str, choose: random.Random) -> None:
@@ -626,7 +626,7 @@ def test_the_picture_does_not_depend_on_how_fast_acknowledgements_are(name: str,
     assert str(verdict(other)) == str(verdict(events))
 
 
-@every_story
+@pytest.mark.parametrize("name", every_fourth(RETRIES))
 def test_every_beginning_can_be_judged_and_drawn(name: str) -> None:
     events = RETRIES[name]().events
     for end in range(len(events) + 1):

@@ -19,7 +19,7 @@ from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Judge
 from realtime_lab.history.words import Box, Place, Words, box_of, width
-from tests.examples import examples
+from tests.examples import every_fourth, examples
 from tests.history.stories import (
     STORIES,
     Story,
@@ -449,7 +449,7 @@ def test_no_step_is_empty(script: list[tuple[str, str]]) -> None:
 # -- the same run, the same picture -----------------------------------------------------------------------------------------------------
 
 
-@every_story
+@pytest.mark.parametrize("name", every_fourth(STORIES))
 @given(st.randoms(use_true_random=False))
 def test_another_interleaving_of_independent_places_gives_the_same_picture_and_words(name: str, choose: random.Random) -> None:
     events = STORIES[name]().events
@@ -691,7 +691,7 @@ def test_an_unknown_fault_is_drawn_with_its_own_word() -> None:
     assert {"solar storm", "crash"} <= {node.text for node in ET.fromstring(svg(layout(story.events))).iter(f"{SVG}text")}
 
 
-@every_story
+@pytest.mark.parametrize("name", every_fourth(STORIES))
 def test_every_beginning_of_a_run_can_be_drawn(name: str) -> None:
     """The live picture is drawn at any moment."""
     events = STORIES[name]().events

@@ -20,6 +20,7 @@ from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.packets import StrictPacket
 from realtime_lab.net.server import Server
+from tests.examples import every_fourth
 from tests.net.at_home import Certificate, home, on_aiohttp, our_tasks, starlette, story
 from tests.net.harness import FAST, until
 from tests.test_project import WITHOUT_JUPYTER
@@ -59,7 +60,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @needs_openssl
-@pytest.mark.parametrize(("kind", "transports"), [("starlette", "websocket"), ("aiohttp", "polling,websocket")])
+@pytest.mark.parametrize(("kind", "transports"), every_fourth([("starlette", "websocket"), ("aiohttp", "polling,websocket")], several=True))
 def test_it_does_so_over_tls_and_without_jupyter(tmp_path: Path, certificate: Certificate, kind: str, transports: str) -> None:
     program = f"{WITHOUT_JUPYTER}\nimport runpy; runpy.run_module('tests.net.at_home', run_name='__main__')"
     arguments = [kind, str(tmp_path), transports, certificate.file, certificate.key]

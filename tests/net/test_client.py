@@ -166,7 +166,7 @@ async def test_a_failed_post_is_noticed_at_once_although_the_poll_still_waits() 
         front.close()
 
 
-@pytest.mark.parametrize("way", [("polling", "websocket"), ("polling",), ("websocket",)], ids="+".join)
+@pytest.mark.parametrize("way", every_fourth([("polling", "websocket"), ("polling",), ("websocket",)]), ids="+".join)
 async def test_a_break_after_any_number_of_bytes_of_the_handshake_ends_in_a_working_connection(way: tuple[str, ...]) -> None:
     budget, cuts = [0.0], 0
 

@@ -31,7 +31,7 @@ async def test_a_thousand_appends_make_few_commits_and_keep_their_order(tmp_path
         assert await data(log) == [str(n) for n in range(1000)]
 
 
-async def test_a_chain_of_events_fits_in_one_group() -> None:
+async def test_a_chain_of_events_fits_in_one_group(tmp_path: Path) -> None:
     async def chain(log: EventLog) -> None:
         for n in range(50):
             submitted = log.submit(lambda tx, n=n: tx.append("a", n))
@@ -40,7 +40,7 @@ async def test_a_chain_of_events_fits_in_one_group() -> None:
             assert not submitted.committed.done()
         await submitted.committed
 
-    async with EventLog(":memory:") as log:
+    async with EventLog(tmp_path / "a.db") as log:
         await chain(log)
         assert log.commits == 1
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from realtime_lab.net.event_log import EventLog
+from tests.examples import every_fourth
 from tests.net.harness import CHAT, stack, until
 from tests.net.javascript import javascript, needs_node
 
 pytestmark = needs_node
 
 
-@pytest.mark.parametrize("transports", ["polling,websocket", "polling", "websocket"])
+@pytest.mark.parametrize("transports", every_fourth(["polling,websocket", "polling", "websocket"]))
 async def test_a_hundred_messages_each_way_arrive_in_order_and_each_is_on_record(transports: str) -> None:
     async with stack() as it:
 

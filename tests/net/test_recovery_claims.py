@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.examples import every_fourth
 from tests.net.javascript import FOLDER, INSTALLED, NODE, needs_node
 
 pytestmark = needs_node
@@ -31,7 +32,7 @@ async def test_after_a_short_break_what_was_missed_is_sent() -> None:
     assert await told("a break") == {"recovered": True, "got": ["first", "missed", "last"]}
 
 
-@pytest.mark.parametrize("story", ["a refresh", "disconnect()", "the server is restarted", "too long"])
+@pytest.mark.parametrize("story", every_fourth(["a refresh", "disconnect()", "the server is restarted", "too long"]))
 async def test_it_does_not_survive(story: str) -> None:
     assert await told(story) == {"recovered": False, "got": ["first", "last"]}
 

@@ -157,8 +157,9 @@ def test_a_tab_is_cut_refreshed_and_opened_elsewhere(lab: Lab, run: OnLoop, page
     assert lab.errors == []
 
 
+@pytest.mark.full
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.full)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_readable_by_everybody(lab: Lab, run: OnLoop, page: Page, axe: str, scheme: Any) -> None:
     carol = run(lab.open_tab("carol"))
     page.emulate_media(color_scheme=scheme)

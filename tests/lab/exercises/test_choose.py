@@ -7,6 +7,7 @@ from tests.examples import every_fourth
 from tests.lab.exercises.answers_choose import DESIGNS, SOLUTION, STUB, WRONG, forgotten, found, nothing, one_crash, one_cut
 
 
+@pytest.mark.full
 def test_claims_that_ask_for_enough_and_promise_no_more_than_they_keep_are_kept():
     report = check.claims(SOLUTION, DESIGNS)
     assert (report.outcome, report.of) == ("kept", 4)
