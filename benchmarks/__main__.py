@@ -64,7 +64,7 @@ async def main(chosen: argparse.Namespace) -> None:
         print(text(found), flush=True)
         save(found)
     if chosen.write:
-        write_page([figure.name for file in FILES for figure in figures(file)], chosen.remark)
+        write_page([figure for file in FILES for figure in figures(file)], chosen.remark)
 
 
 if __name__ == "__main__":

@@ -99,5 +99,9 @@ FIGURES = (
             Row(Contender("committed: that, and tx.append", partial(two_processes, file=True, appends=True)), JAVASCRIPT, faster(10)),
         ],
         events=20_000,
+        limits="Where the time goes (log in memory, CPU for each event): 12 to 23 us until the client has accepted it, which nothing "
+        "overlaps here because all are emitted in one go; then 20 to 25 us of the client to send and settle it, beside 22 to 30 us of "
+        "the server to take it, hand it to its handler and write it down. In a profile no single function has a tenth of that: it is "
+        "the sum of what each event has of its own: a copy of its data, a place in the buffer, a number, a try, a fate, a fingerprint.",
     ),
 )

@@ -88,5 +88,7 @@ FIGURES = (
             Row(Contender("and dedupe, committed", ours), CALL, cost()),
         ],
         events=1000,
+        limits="With dedupe an event is written down before it is acknowledged. In a file that is a hop to the database's thread and back, "
+        "and a commit that the disk has taken.",
     ),
 )

@@ -45,5 +45,7 @@ FIGURES = (
         "events/s",
         [Row(Contender("with link and journal", through), Contender("without", partial(one_process, file=False)), faster(0.5))],
         events=5_000,
+        limits="An event is on record some six times on its way (emitted, buffered, sent, received, handled, settled), and the link "
+        "reads every packet.",
     ),
 )

@@ -88,6 +88,8 @@ class Figure:
     rounds: int = 5
     warm: bool = True
     """Whether a round comes first that does not count. False, if each measurement begins anew."""
+    limits: str = ""
+    """For the page: what a profile says about where the time goes, and why no more can be had."""
 
     @property
     def contenders(self) -> dict[str, Contender]:

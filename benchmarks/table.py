@@ -124,16 +124,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(written)
 
 
-def write_page(names: Iterable[str], remark: str) -> None:
+def write_page(figures: Iterable[Figure], remark: str) -> None:
     """Write BENCHMARKS.md with the last results of these figures, as far as they are of the present versions."""
     present, parts, old = versions(), [INTRODUCTION], []
-    for name in names:
-        file = RESULTS / f"{name}.json"
+    for figure in figures:
+        file = RESULTS / f"{figure.name}.json"
         found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if found.get("versions") == present:
-            parts.append(text(found))
+            parts += [text(found), *([f"{figure.limits}\n"] if figure.limits else [])]
         else:
-            old.append(name)
+            old.append(figure.name)
     parts.insert(1, "\n".join([*([remark, ""] if remark else []), *(f"- {name}: {what}" for name, what in present.items()), ""]))
     parts += [f"Not measured with these versions: {', '.join(old)}.\n"] if old else []
     PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ from realtime_lab.lab.tab_client import REFRESHED, TabClient
 from realtime_lab.lab.tabs import CHROMIUM
 from tests.lab.storm import retrying, storm
 from tests.net.harness import until
-from tests.net.javascript import FOLDER, INSTALLED
+from tests.net.javascript import FOLDER, INSTALLED, needs_node
 
 CHAT = "chat message"
 
@@ -349,3 +349,16 @@ async def test_a_lab_is_interrupted_while_a_page_is_awaited() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(carol.until_opened(30), 0.1)
         assert await carol.until_opened(0.05) is False
+
+
+@needs_node
+def test_a_try_that_waits_in_the_buffer_is_not_said_to_be_late() -> None:
+    """It was not sent, although the client still thinks that it is connected: no ping came for too long."""
+    script = Path(__file__).parents[1] / "js" / "late_try.mjs"
+    done = subprocess.run(["node", "--experimental-websocket", script], capture_output=True, text=True, check=True, timeout=20)
+    reports = json.loads(done.stdout)
+    kinds = [report["kind"] for report in reports]
+    assert kinds[:2] == ["emitted", "buffered"] and kinds[-2:] == ["acked", "settled"]
+    assert ("not connected", "its timeout is running") in [(each.get("reason"), each.get("text")) for each in reports]
+    assert "timed_out" not in kinds[: kinds.index("sent")]
+    assert all("sid" in report for report in reports if report["kind"] == "timed_out")

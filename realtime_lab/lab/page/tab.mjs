@@ -257,8 +257,8 @@ export class Tab {
   }
 
   #rang(message, error) {
-    if (error.message !== "operation has timed out") {
-      return;
+    if (error.message !== "operation has timed out" || message.state === "buffered") {
+      return; // what waits in the buffer has not been sent, so nothing of it is late (also where no ping came for too long: measured)
     }
     const details = { message: message.number, event: message.event, attempt: message.tries };
     this.#report("timed_out", { ...details, ...message.place, reason: `no acknowledgement in ${message.timeout / 1000} s` });
