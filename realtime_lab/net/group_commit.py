@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, StoreFailed, StoreInUse
-from realtime_lab.net.database import MEMORY, Database
+from realtime_lab.net.database import Database
 from realtime_lab.net.open_group import OpenGroup
 from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
@@ -24,8 +24,7 @@ ENOUGH = 64
 Work = Callable[[Transaction], Awaitable[T]]
 
 TURNS = 10
-"""Turns of the loop in which others may add to a group before it is committed: an event may wait for the one before it to be decided.
-In memory a commit costs nothing, and nobody is waited for."""
+"""Turns of the loop in which others may add to a group before it is committed: an event may wait for the one before it to be decided."""
 
 
 class AtOnce(Generic[T]):
@@ -221,7 +220,7 @@ class GroupCommit:
             await self._run(Submitted(work))
 
     async def _next(self) -> Submitted[Any] | None:
-        turns = TURNS if self._open.rows < ENOUGH and self._database.path != MEMORY else 0
+        turns = TURNS if self._open.rows < ENOUGH else 0
         while self._jobs.empty() and turns:
             await asyncio.sleep(0)
             turns -= 1

@@ -128,7 +128,8 @@ async def test_what_is_published_together_goes_down_together(tmp_path: Path) -> 
                 await until(lambda: len(given) == EVENTS)
     assert given == list(range(EVENTS))
     assert counts.hops == counts.commits == 2, "500 pieces of work in one"
-    assert counts.packets == {("downstream", "batch"): 2}
+    assert set(counts.packets) == {("downstream", "batch")}
+    assert counts.packets.total() <= 2, "one for each commit, or for both"
     assert counts.tasks <= EVENTS + 20, "one is the test's own, for each publish()"
 
 
