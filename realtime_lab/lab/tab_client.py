@@ -166,7 +166,7 @@ class TabClient:
             life.kept[number] = kind
             self.emissions += 1
         elif number not in life.kept and kind in ("buffered", "sent", "settled", "discarded"):
-            raise InvalidSetting(f"message {number - life.earlier} was never emitted, or its fate is known.")
+            raise InvalidSetting(f"{kind!r} of message {number - life.earlier}: that was never emitted, or its fate is known.")
         elif kind == "settled":
             del life.kept[number]
         elif kind in ("buffered", "sent"):
