@@ -79,6 +79,7 @@ class OpenGroup:
         self.head = self._head_before
         self._lasts |= self._lasts_before
         if entered:
+            self._lasts.clear()  # it may have looked at what it had changed itself
             await self._database.run(lambda connection: _perform(connection, [("ROLLBACK TO work", [])]))
 
     def append(self, event: str, body: str, attachments: str | None, room: str) -> int:

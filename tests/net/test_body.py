@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_lab.errors import NotSerialisable
-from realtime_lab.net.body import dump, fingerprint, fingerprint_of, load
+from realtime_lab.net import body
+from realtime_lab.net.body import dump, encode, fingerprint, fingerprint_of, load
 
 KEYS = st.text(max_size=4).filter(lambda key: key != "_placeholder")
 DATA = st.recursive(
@@ -104,3 +105,16 @@ def test_the_fingerprint_of_what_was_written_down_is_that_of_the_data(data: Any)
 def test_what_has_no_fingerprint_is_refused(data: Any) -> None:
     with pytest.raises(NotSerialisable, match="no fingerprint"):
         fingerprint(1, "e", data)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_with_and_without_pythons_fast_encoder_it_is_the_same(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    if not fast:
+        monkeypatch.setattr(body, "_CHUNKS", None)
+    assert encode({"a": [1, 1.5, None, True, "\u00e4"], 2: {}, "b": (1, [])}) == '{"a":[1,1.5,null,true,"\\u00e4"],"2":{},"b":[1,[]]}'
+    assert encode("hi") == '"hi"'
+    round_and_round: list[Any] = []
+    round_and_round.append(round_and_round)
+    for wrong in (float("nan"), {1}, {(1, 2): 3}, round_and_round):
+        with pytest.raises((TypeError, ValueError, RecursionError)):
+            encode(wrong)

@@ -244,3 +244,21 @@ async def test_a_plain_client_gets_the_session_after_its_acceptance_and_then_wha
         session = {"epoch": log_of(it).epoch, "offset": 0, "recovered": True, "reason": ""}
         assert came == ["connect", ("session", session), (CHAT, {"id": 1, "data": "early"}), (CHAT, {"id": 2, "data": "now"})]
         await plain.shutdown()
+
+
+async def test_a_newcomer_gets_what_is_published_from_its_acceptance_on(tmp_path: Path) -> None:
+    """Also if that comes before the log was asked where it stands."""
+    async with replaying(tmp_path) as it:
+        await publish(it, "early")
+        log, read, published = log_of(it), log_of(it).read, list[int]()
+
+        async def reading(after: int, limit: int = 1000, **options: Any) -> Any:
+            if not published:
+                published.append(await log.append(CHAT, "meanwhile"))
+            return await read(after, limit, **options)
+
+        log.read = reading  # type: ignore[method-assign]
+        client = await it.connected(replay=True)
+        await caught_up(it, client)
+        assert client.session == Session(log.epoch, 1, "new")
+        assert it.at_client == ["meanwhile"]

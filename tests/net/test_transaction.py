@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -118,6 +119,38 @@ async def test_a_number_that_somebody_else_moved_is_refused_with_everything_that
         assert caught.value.last == 2
         assert (await log.history_of("alice")).last == 2
         assert await log.transact(lambda tx: tx.execute("SELECT * FROM log_events")) == []
+
+
+async def test_a_number_whose_commit_failed_is_still_to_come() -> None:
+    async def fails() -> None:
+        raise OSError("the disk is full")
+
+    async with EventLog(":memory:") as log:
+        await log.transact(recorded("alice", 0, 1))
+        log.before_commit = fails
+        with pytest.raises(StoreFailed):
+            await log.transact(recorded("alice", 1, 2))
+        log.before_commit = None
+        await log.transact(recorded("alice", 1, 2))
+        assert (await log.history_of("alice")).last == 2
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+async def test_what_work_did_to_the_record_about_a_client_counts_if_it_stands(wrong: bool) -> None:
+    async def forget(tx: Transaction) -> None:
+        await tx.execute("DELETE FROM log_answers")
+        await tx.execute("DELETE FROM log_clients")
+        await tx.expect("alice", 0)
+        if wrong:
+            raise KeyError("wrong")
+
+    async with EventLog(":memory:") as log:
+        await log.transact(recorded("alice", 0, 1))
+        with pytest.raises(KeyError) if wrong else nullcontext():
+            await log.transact(forget)
+        with pytest.raises(Moved) if wrong else nullcontext():
+            await log.transact(recorded("alice", 0, 1))
+        await log.transact(recorded("alice", 1, 2))
 
 
 async def test_only_the_newest_answers_are_kept() -> None:
