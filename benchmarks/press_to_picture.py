@@ -7,19 +7,13 @@ painted a frame with another picture. The bound that the course promises: p95 un
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import nbformat as untyped_nbformat
 from playwright.sync_api import Page
 
 from benchmarks.figures import FILL, HEAD, row
-from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab
-
-nbformat: Any = untyped_nbformat
+from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab, write_notebook
 
 PRESSES = 40
-KERNEL = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
-"""Without it JupyterLab asks which kernel it should start."""
 SET_UP = """from realtime_lab import Lab
 from realtime_lab.widgets import control_room
 lab = await Lab.start()
@@ -54,8 +48,7 @@ REST = """() => new Promise(resolve => {
 def measure(page: Page, address: str, folder: Path, events: int) -> list[float]:
     """Seconds from each press to its picture."""
     cells = [SET_UP, f"{FILL.strip()}\n\nawait fill(lab, {events})\nlen(lab.journal)", "control_room(lab)"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=KERNEL)
-    nbformat.write(notebook, folder / f"{events}.ipynb")
+    write_notebook(folder / f"{events}.ipynb", cells)
     opened = Notebook(page, address, f"{events}.ipynb")
     opened.run_all()
     button = page.locator('button[title="alice sends one message"]').first

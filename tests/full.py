@@ -37,7 +37,10 @@ class Check:
 
 
 PYTEST = (sys.executable, "-m", "pytest")
-PROPERTIES = ("tests/history", "tests/rules", "tests/net/test_wire.py", "tests/net/test_body.py", "tests/lab/test_schedule.py")
+PROPERTIES = (
+    *("tests/history", "tests/rules", "tests/lab/test_schedule.py"),
+    *("tests/net/test_wire.py", "tests/net/test_body.py", "tests/widgets/test_answers.py"),
+)
 
 CHECKS = (
     Check(

@@ -5,23 +5,20 @@ for now, those behind it have to wait: they are refused as too early.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from realtime_lab.net.body import dump, encode, fingerprint_of
 from realtime_lab.net.clients import NumberedClient
 from realtime_lab.net.group_commit import Submitted
-from realtime_lab.net.handlers import raising
+from realtime_lab.net.handlers import Begun, raising
 from realtime_lab.net.intake import Intake, too_early, used_before
 from realtime_lab.net.numbered import Row, answer, open_batch
 from realtime_lab.net.open_group import Decision
 from realtime_lab.net.receptions import STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
 from realtime_lab.net.transaction import Transaction
 from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Apply, Conflict, Gap, Ledger, Repeat
-
-Begun = Callable[[], Any]
-"""Gives or raises what a handler did that was called."""
 
 PLAIN = encode({"ok": True})
 CANCELLED: Answer = {"ok": False, "error": "its handler was cancelled", "retryable": True}
@@ -78,7 +75,7 @@ class BatchIntake:
     def _new(self, batch: "_Batch", ledger: Ledger) -> Sequence[Row]:
         """Those whose turn it is: from the first of them on, all."""
         for place, row in enumerate(batch.rows):
-            match ledger.receive(row.n, batch.content(row)):
+            match ledger.receive(row.n, _content(row)):
                 case Apply():
                     return batch.rows[place:]
                 case Repeat(said):
@@ -195,10 +192,6 @@ class _Batch:
         self.answers: dict[int, Answer] = {}
         """What their sender has to be told besides that they are acknowledged."""
 
-    def content(self, row: Row) -> str:
-        """Its fingerprint."""
-        return fingerprint_of(row.text.encode()) if row.event else TOMBSTONE
-
     def arrival_of(self, row: Row) -> Arrival:
         """Where it came."""
         packet = self.arrival
@@ -218,7 +211,7 @@ class _Batch:
             return False
         self.said[row.n] = said
         text = (PLAIN, None) if len(said) == 1 else dump(said)
-        decisions.append((row.n, self.content(row), *text))
+        decisions.append((row.n, _content(row), *text))
         return True
 
     def refuse_rest(self, receptions: Receptions, n: int, expected: int) -> None:
@@ -232,3 +225,8 @@ class _Batch:
         """No handler is given these."""
         for row in rows:
             receptions.discard(self.arrival_of(row), reason)
+
+
+def _content(row: Row) -> str:
+    """Its fingerprint."""
+    return fingerprint_of(row.text.encode()) if row.event else TOMBSTONE

@@ -97,7 +97,7 @@ class Client(Receiving, Emitting):
             raise InvalidSetting("batch=True needs retries= or replay=True: only what is acknowledged can travel in a batch.")
         if batch and max_payload < LEAST:
             raise InvalidSetting(f"batch=True needs a max_payload of {LEAST:,} or more, here and at the server; it is {max_payload:,}.")
-        self._auth, self._batch, self._around = auth, batch, {}
+        self._auth, self._batch = auth, batch
         self._max_payload = max_payload
         self._connect_timeout = seconds("connect_timeout", connect_timeout)
         super().__init__(observer)

@@ -49,7 +49,9 @@ def database_path(path: str | os.PathLike[str]) -> str:
 
 
 class Database:
-    """An open database with one connection on a thread of its own. Nothing here blocks the loop."""
+    """An open database with one connection. A file is worked on in a thread of its own, so nothing blocks the loop. Memory waits for no
+    and to change threads would take longer than the work (measured).
+    """
 
     def __init__(self, path: str, what: str, connection: aiosqlite.Connection, lock: sqlite3.Connection | None) -> None:
         self.path = path
@@ -70,17 +72,16 @@ class Database:
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run one statement and give its rows. Raises StoreInUse, StoreFailed, AlreadyClosed."""
-        with self._usable():
-            return [tuple(row) for row in await self._connection.execute_fetchall(sql, parameters)]
+        return await self.run(lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call the function on the database's thread: many statements for one hop. Raises as `execute`, and what the function raises.
+        """Call the function where the database is worked on: many statements for one hop. Raises as `execute`, and what the function does.
 
         Whoever is cancelled does not stop it.
         """
         with self._usable():
             connection: Any = self._connection
-            if self.path == MEMORY:  # nothing there waits for a disk, and to change threads takes longer than the work (measured)
+            if self.path == MEMORY:
                 return work(connection._conn)
             return cast(T, await connection._execute(work, connection._conn))  # as aiosqlite's own methods do
 

@@ -13,18 +13,12 @@ ENVELOPE = 256
 """Bytes that are added to an event on the wire at most: its envelope, the event's own frame, an acknowledgement id."""
 
 
-NAMES = 1000
-"""How many names of events are remembered as good."""
-
-
 class Emitting(ABC):
     """The emitting half of `Client`."""
 
     _outbox: Outbox
     _max_payload: int
     _batch: bool
-    _around: dict[str, int]
-    """Names that were looked at -> bytes around the data."""
 
     @property
     def settled(self) -> bool:
@@ -56,26 +50,17 @@ class Emitting(ABC):
 
     def _emit(self, event: str, data: Any, *, volatile: bool) -> Delivery:
         self._check_open()
-        if not isinstance(event, str) or (around := self._around.get(event)) is None:
-            around = self._checked(event)
+        check_event(event)
+        if self._batch:
+            check_ours(event)
         content = content_of(data)
         size = content.size
-        if size + around > self._max_payload:
+        if size + len(event.encode()) + ENVELOPE > self._max_payload:
             raise PayloadTooLarge(
                 f"{event!r} has {size:,} bytes, and the server accepts {self._max_payload:,} at most (its envelope included). It was not "
                 "sent: it would end the connection every time. Send it in pieces, or raise max_payload here and the limit of the server."
             )
         return self._outbox.emit(event, content, volatile=volatile)
-
-    def _checked(self, event: str) -> int:
-        """Bytes around the data of an event of this name. Raises ReservedName, NotSerialisable, TypeError."""
-        check_event(event)
-        if self._batch:
-            check_ours(event)
-        if len(self._around) == NAMES:
-            self._around.clear()
-        around = self._around[event] = len(event.encode()) + ENVELOPE
-        return around
 
     async def flush(self, timeout: float = 10.0) -> None:
         """Wait until the fate of everything that was emitted is known. Raises NotSettled after `timeout` seconds; nothing is lost by it."""

@@ -15,13 +15,13 @@ from realtime_lab.net.reporting import report
 from realtime_lab.net.transaction import Transaction
 
 T = TypeVar("T")
+Work = Callable[[Transaction], Awaitable[T]]
 
 LASTS = 10_000
 """Clients of which the last number is kept in mind."""
 
 ENOUGH = 64
 """Rows that are worth a commit of their own: who sent them goes on sooner, while others are still being handled."""
-Work = Callable[[Transaction], Awaitable[T]]
 
 TURNS = 10
 """Turns of the loop in which others may add to a group before it is committed: an event may wait for the one before it to be decided."""

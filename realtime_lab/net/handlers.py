@@ -13,6 +13,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 Said = Callable[[Literal["handled", "failed"], str], object]
 
+Begun = Callable[[], Any]
+"""Gives, or raises, what a handler did that was called already."""
+
 
 class Register(Protocol):
     """A decorator that gives back the function unchanged."""
@@ -64,7 +67,7 @@ class Handlers:
 
     async def call(
         self, event: str, arguments: Sequence[Any], said: Said, *,
-        answers: bool = True, begun: Callable[[], Any] | None = None, **extra: Any,
+        answers: bool = True, begun: Begun | None = None, **extra: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """Call the handler and make the answer for the sender: {"ok": true, "result"} or {"ok": false, "error", "retryable"}.
 
@@ -115,12 +118,12 @@ class Handlers:
         report(f"the handler {name}() of {event!r} raised {type(error).__name__}: {error}", error)
 
 
-def outcome(result: Any) -> Callable[[], Any] | None:
+def outcome(result: Any) -> Begun | None:
     """What is to be done about the result of a handler whose event gets no answer; None: nothing, it has returned."""
     return (lambda: result) if result is not None and inspect.isawaitable(result) else None
 
 
-def raising(error: BaseException) -> Callable[[], Any]:
+def raising(error: BaseException) -> Begun:
     """What raises this again, in its place."""
 
     def again() -> Any:

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal
+from typing import Literal
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, RealtimeLabError, UnknownFault
 from realtime_lab.net.arrived import Arrived, Heard
@@ -14,7 +14,7 @@ from realtime_lab.net.arriving import Arriving
 from realtime_lab.net.calls import Calls
 from realtime_lab.net.client_store import ClientStore, Effects
 from realtime_lab.net.envelope import SESSION, seal_session
-from realtime_lab.net.handlers import Handlers, outcome, raising
+from realtime_lab.net.handlers import Begun, Handlers, outcome, raising
 from realtime_lab.net.kept import Kept
 from realtime_lab.net.packets import Observer, brief, ignore
 from realtime_lab.net.reporting import failure, report
@@ -180,7 +180,7 @@ class Incoming(Arriving):
             await self._handle(*begun)
         return self._inbox.position != before
 
-    def _stretch(self) -> tuple[Arrived, Callable[[], Any]] | None:
+    def _stretch(self) -> tuple[Arrived, Begun] | None:
         """Call handlers that return at once, one after the other. Returns the first that did not return, or raised, and how it goes on.
 
         This is how a long replay runs, so an event costs about a microsecond here. Whatever is not that simple is done by `_handle`.
@@ -224,7 +224,7 @@ class Incoming(Arriving):
         finally:
             self._calls.end()
 
-    async def _handle(self, item: Arrived, begun: Callable[[], Any] | None = None) -> None:
+    async def _handle(self, item: Arrived, begun: Begun | None = None) -> None:
         if item is not self._current:  # the record has it once, however often it is tried
             self._current, self._reception = item, self._number()
             if self._observe is not ignore:

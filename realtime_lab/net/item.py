@@ -63,13 +63,11 @@ class Item:
         """It is sent. `inside`: its place in a batch."""
         self.inside = inside
         self.record_sent(ticket.connection, attempt, inside)
-        earlier = [each for each in self.tickets if each.connection is ticket.connection] if self.tickets else ()
+        earlier = [each for each in self.tickets if each.connection is ticket.connection]
         self.tickets = (*earlier, ticket)
 
     def record_answer(self, ticket: Ticket, said: Reply, inside: int = -1) -> None:
         """An acknowledgement came."""
-        if self.observe is ignore:
-            return
         reason = "ok" if said.ok else said.error
         self.record("acked", sid=ticket.connection.sid, index=ticket.index, inside=inside, reason=reason)
 
@@ -80,8 +78,6 @@ class Item:
 
     def record_sent(self, connection: Connection, attempt: int, inside: int = -1) -> None:
         """It was handed to this connection."""
-        if self.observe is ignore:
-            return
         reason = "given up" if self.gone else ""
         self.record("sent", event=self.event, sid=connection.sid, inside=inside, attempt=attempt, reason=reason)
 

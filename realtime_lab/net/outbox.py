@@ -212,7 +212,7 @@ class Outbox:
         self._ready += 1
         if n:
             self._numbers[n] = None
-        if self._observe is not ignore and (n or not self._connected):
+        if n or not self._connected:
             reason = "waits for its turn" if self._connected else "not connected"
             item.record("buffered", event=item.event, id=self._id(item), reason=reason)
         if item.gone:
@@ -242,11 +242,8 @@ class Outbox:
     # -- one timer ------------------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        due = self._buffer.next_deadline()
-        for sender in self._senders:
-            time = sender.next_deadline()
-            if time is not None and (due is None or time < due):
-                due = time
+        times = [self._buffer.next_deadline(), *[sender.next_deadline() for sender in self._senders]]
+        due = min([time for time in times if time is not None], default=None)
         if self._timer is not None:
             if due is not None and self._timer.when() <= due:
                 return  # it rings too early, and is set again then: cheaper than to set it again each time

@@ -19,6 +19,7 @@ import math
 from bisect import insort
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 from realtime_lab.errors import InvalidSetting
@@ -217,10 +218,9 @@ class Retry:
         """When `tick` is to be called; None: nothing changes by time alone."""
         if not self._connected:
             return None
-        first = next(iter(self._under_way.values()), None)
-        deadline = None if first is None else first.deadline
-        rest = self._waiting[0].rest if self._waiting else None  # it holds back the others, however soon their own wait is over
-        return min(deadline, rest) if deadline is not None and rest is not None else rest if deadline is None else deadline
+        times = [flight.deadline for flight in islice(self._under_way.values(), 1)]
+        times += [flight.rest for flight in islice(self._waiting, 1)]  # it holds back the others, however soon their own wait is over
+        return min((time for time in times if time is not None), default=None)
 
     # -- how it decides -------------------------------------------------------------------------------------------------------------
 

@@ -41,4 +41,4 @@ class Painter:
             began = time.monotonic()
             more = self._paint()
             spent = time.monotonic() - began
-            time.sleep(max(INTERVAL - spent, min(3 * spent, PATIENCE)))  # a quarter of one core at most
+            time.sleep(max(INTERVAL - spent, min(3 * spent, PATIENCE)))  # or a quarter of one core, for as long as that makes nobody wait

@@ -106,14 +106,14 @@ MUTANTS = (
     Mutant(
         "the timer rings for a wait that an earlier one holds back, again and again",
         "retry",
-        "rest = self._waiting[0].rest if self._waiting else None",
-        "rest = min((flight.rest for flight in self._waiting if flight.rest is not None), default=None)",
+        "for flight in islice(self._waiting, 1)]",
+        "for flight in self._waiting]",
     ),
     Mutant(
         "no timer waits for the end of a rest",
         "retry",
-        "rest = self._waiting[0].rest if self._waiting else None",
-        "rest = None",
+        "for flight in islice(self._waiting, 1)]",
+        "for flight in ()]",
     ),
     Mutant(
         "a gap costs a try, although nobody looked at the event",

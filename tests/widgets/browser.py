@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat as untyped_nbformat
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+nbformat: Any = untyped_nbformat
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -30,6 +33,14 @@ READY = """async () => {
   await panel.context.sessionContext.session.kernel.info;
 }"""
 """The toolbar says idle before the kernel's WebSocket is open, and a "run all" is then silently lost."""
+
+
+def write_notebook(file: Path, cells: Iterable[str]) -> None:
+    """A notebook of these cells. It names its kernel, else JupyterLab asks which one it should start."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel})
+    file.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, file)
 
 
 def find_browser() -> str | None:

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.widgets.browser import Notebook, browser_page, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab, write_notebook
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 
@@ -67,10 +66,7 @@ class Keyboard:
 
 def written(folder):
     """A notebook with these cells."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    folder.mkdir()
-    nbformat.write(notebook, folder / "lesson.ipynb")
+    write_notebook(folder / "lesson.ipynb", CELLS)
     return folder
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from aiohttp import web
 from playwright.sync_api import Page, Route
@@ -18,7 +17,7 @@ from realtime_lab import Lab
 from realtime_lab.lab.side_channel import PAGE
 from realtime_lab.lab.tab import Tab
 from tests.lab.storm import retrying, storm
-from tests.widgets.browser import Notebook, browser_page, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab, write_notebook
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
 CHAT = "chat message"
@@ -249,10 +248,7 @@ def _strangers_site(run: OnLoop) -> Iterator[str]:
 @pytest.mark.parametrize("route", ["a port of this machine", "jupyter-server-proxy", "none"])
 def test_a_frame_in_jupyterlab_finds_its_way(browser: str, tmp_path: Path, route: str) -> None:
     folder = tmp_path / "notebooks"
-    folder.mkdir()
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, folder / "tab.ipynb")
+    write_notebook(folder / "tab.ipynb", CELLS)
     with jupyterlab(folder, tmp_path) as address, browser_page(browser, tmp_path) as page:
         lab_port = address.rsplit(":", 1)[1]
 

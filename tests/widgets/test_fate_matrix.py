@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import ipywidgets
-import nbformat
 import pytest
 from IPython.core.interactiveshell import ExecutionResult
 
@@ -18,7 +17,7 @@ from realtime_lab.lab.sweep import sweep
 from realtime_lab.lab.trial import Design
 from realtime_lab.widgets import explore, progress_bar
 from tests.lab.test_kernel import running_kernel
-from tests.widgets.browser import Notebook, browser_page, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab, write_notebook
 from tests.widgets.test_accessible import Keyboard, assert_accessible
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
@@ -230,11 +229,8 @@ CELLS = (SETUP + "matrix = await sweep(chat, designs, faults=['cut'], progress=p
 @pytest.mark.full  # notebook 00 is what every run opens in a browser
 @pytest.mark.browser
 def test_a_matrix_is_seen_and_explored_with_the_keyboard_alone_and_axe_finds_no_serious_fault(browser, axe, tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     folder = tmp_path / "notebooks"
-    folder.mkdir()
-    nbformat.write(notebook, folder / "lesson.ipynb")
+    write_notebook(folder / "lesson.ipynb", CELLS)
     ARTEFACTS.mkdir(exist_ok=True)
     with jupyterlab(folder, tmp_path) as address, browser_page(browser, tmp_path, height=1700) as page:
         notebook, keyboard = Notebook(page, address, "lesson.ipynb"), Keyboard(page)

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.widgets.browser import Notebook, browser_page, jupyterlab
+from tests.widgets.browser import Notebook, browser_page, jupyterlab, write_notebook
 from tests.widgets.test_accessible import assert_accessible
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "artefacts"
@@ -58,10 +57,7 @@ TOLD = "room => [...room.querySelectorAll('.rl-fate')].filter(fate => fate.offse
 def opened(browser, tmp_path):
     """The page, the notebook and its room, of which nothing was pressed yet."""
     ARTEFACTS.mkdir(exist_ok=True)
-    lesson = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
-    lesson.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(lesson, tmp_path / "notebooks" / "lesson.ipynb")
+    write_notebook(tmp_path / "notebooks" / "lesson.ipynb", CELLS)
     with jupyterlab(tmp_path / "notebooks", tmp_path) as address, browser_page(browser, tmp_path) as page:
         notebook = Notebook(page, address, "lesson.ipynb")
         notebook.run(ROOM)
