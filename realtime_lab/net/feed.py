@@ -52,13 +52,18 @@ class Feed:
         self._sent = 0
         self._untaken = 0
         """Bytes that were handed over since the transport had taken everything."""
-        self._waits_for: Literal["", "news", "client"] = ""
+        self._waits_for: Literal["", "news", "client", "transport"] = ""
         self.task: asyncio.Task[None] = asyncio.ensure_future(self._run())
 
     @property
     def idle(self) -> bool:
         """Will nothing more be sent by itself, until there is news or the client has handled what it was given?"""
         return self.task.done() or self._waits_for == "client" or (self._waits_for == "news" and not self._news.is_set())
+
+    @property
+    def has_told(self) -> bool:
+        """Is everything that is known here handed over, or as much of it as the transport and the client take?"""
+        return self.idle or self._waits_for == "transport"
 
     def wake(self) -> None:
         """There is something new in the log."""
@@ -146,7 +151,7 @@ class Feed:
         """The transport has taken everything so far."""
         socket = engine_socket(self._sio, self._sid)
         if socket is not None:
-            await socket.queue.join()
+            await self._wait_for("transport", socket.queue.join())
 
     def _handled(self, *answer: Any) -> None:
         """The client has handled everything up to one stride."""
@@ -159,7 +164,7 @@ class Feed:
             self._news.set()
         self._credit.release()
 
-    async def _wait_for(self, whom: Literal["news", "client"], what: Awaitable[object]) -> None:
+    async def _wait_for(self, whom: Literal["news", "client", "transport"], what: Awaitable[object]) -> None:
         self._waits_for = whom
         try:
             await what

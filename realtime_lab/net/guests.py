@@ -18,10 +18,13 @@ from realtime_lab.net.feed import Feed
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer
-from realtime_lab.net.receptions import Arrival
+from realtime_lab.net.receptions import Answer, Arrival
 from realtime_lab.net.reporting import failure, report
 from realtime_lab.net.sockets import engine_socket
 from realtime_lab.net.tail import Tail
+
+Receiving = Callable[[], Awaitable[Answer | None]]
+"""Handles a packet, and gives the answer; None: none."""
 
 
 @dataclass(eq=False)
@@ -46,12 +49,12 @@ class Guests:
 
     def __init__(
         self, sio: Any, handlers: Handlers, intake: Intake, log: Log | None, *,
-        doorkeeper: Doorkeeper, observe: Observer, reached: Callable[[str], Awaitable[None]],
+        doorkeeper: Doorkeeper, observe: Observer, take: Callable[[Receiving], Awaitable[Answer | None]],
     ) -> None:  # fmt: skip
         self._sio, self._handlers, self._intake, self._log = sio, handlers, intake, log
         self._batches = BatchIntake(intake)
         self._tail = None if log is None else Tail(log)
-        self._doorkeeper, self._observe, self._reached = doorkeeper, observe, reached
+        self._doorkeeper, self._observe, self._take = doorkeeper, observe, take
         self._guests: dict[str, Guest] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
@@ -73,6 +76,11 @@ class Guests:
     def idle(self) -> bool:
         """Is every connection given what the log has for it, as far as it takes it?"""
         return all(guest.feed is None or guest.feed.idle for guest in self._guests.values())
+
+    @property
+    def have_been_told(self) -> bool:
+        """Is everything that is known to the feeds handed over, as far as transports and clients take it?"""
+        return all(guest.feed is None or guest.feed.has_told for guest in self._guests.values())
 
     def guest(self, sid: str) -> Guest | None:
         """The guest behind a connection."""
@@ -127,8 +135,7 @@ class Guests:
             return self._sio.not_handled
         peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
         intake = self._batches if event == BATCH and peer.batch and peer.client_id else self._intake
-        answer = await intake.receive(Arrival(sid, index, peer, event, guest.identity), arguments)
-        await self._reached("before_ack")
+        answer = await self._take(partial(intake.receive, Arrival(sid, index, peer, event, guest.identity), arguments))
         if self._over or answer is None or (answer.get("retryable") and not peer.nack):
             return self._sio.not_handled
         if asked.get():

@@ -10,12 +10,12 @@ from realtime_lab.net.crash import CrashPoint
 from realtime_lab.net.doorkeeper import Doorkeeper
 from realtime_lab.net.envelope import offset_of
 from realtime_lab.net.event_log import Log
-from realtime_lab.net.guests import Guests
+from realtime_lab.net.guests import Guests, Receiving
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.hosting import Host
 from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer, brief, ignore
-from realtime_lab.net.receptions import Receptions, cause
+from realtime_lab.net.receptions import Answer, Receptions, cause
 
 BEFORE_NEWS = ("after_commit", "before_ack")
 """A crash at one of these comes before anybody is told what was stored."""
@@ -33,18 +33,20 @@ class Run:
         watched = (lambda: crash.at is not None) if observe is ignore else (lambda: True)
         receptions = Receptions(handlers, log, observe=observe, point=self._reached, watched=watched)
         self._intake = Intake(receptions, dedupe=dedupe)
-        self.guests = Guests(sio, handlers, self._intake, log, doorkeeper=doorkeeper, observe=observe, reached=self._reached)
+        self.guests = Guests(sio, handlers, self._intake, log, doorkeeper=doorkeeper, observe=observe, take=self._take)
         self._number = number
         self._appended = Appended(observe, number)
         self._held = False
         """There is news in the log that nobody may know before a crash that is ordered."""
+        self._alone = asyncio.Lock()
+        """Held while an event is handled, as long as such a crash is ordered."""
         self._leaving = 0
         """Acknowledgements that a crash waits for."""
 
     @property
     def idle(self) -> bool:
         """Has every handler returned, is what it did committed, and is everybody given what the log has for them?"""
-        return self._intake.idle and self.guests.idle and not self._leaving
+        return self._intake.idle and self.guests.idle and not self._leaving and not self._alone.locked()
 
     async def open_log(self) -> None:
         """Open the log, if there is one, and listen to it. Raises InvalidSetting, StoreInUse, StoreFailed."""
@@ -111,6 +113,23 @@ class Run:
         if self._log is not None:
             self._appended.commit(self._log.coming_head)
         self._intake.receptions.crashed()
+
+    async def _take(self, receive: Receiving) -> Answer | None:
+        """Handle a packet, and give the answer that is to be sent now.
+
+        If a crash is to come before the news of one event, chance must not decide who still hears of the event before it. So they are
+        taken one by one then, and everybody is told of each before the next one begins.
+        """
+        if self._crash.at not in BEFORE_NEWS:
+            answer = await receive()
+            await self._reached("before_ack")
+            return answer
+        async with self._alone:
+            answer = await receive()
+            await self._reached("before_ack")
+            while not self.guests.have_been_told:  # noqa: ASYNC110  # it takes about a millisecond, and only before a crash
+                await asyncio.sleep(0.001)
+            return answer
 
     async def _reached(self, point: str) -> None:
         await self._crash.reached(point)

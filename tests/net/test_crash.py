@@ -10,8 +10,18 @@ import pytest
 
 from realtime_lab.net.crash import CRASHES, IN_THE_LOG
 from realtime_lab.net.event_log import EventLog
+from realtime_lab.net.event_reader import Page
 from realtime_lab.net.server import Server
-from tests.net.harness import CHAT, RETRIES, deduping, stack, until
+from tests.net.harness import CHAT, RETRIES, Stack, deduping, stack, until
+
+
+def tell(it: Stack) -> None:
+    """A handler that stores an event for everybody."""
+
+    @it.server.on("tell")
+    async def store(sid: str, n: int, tx: Any) -> None:
+        await tx.append(CHAT, n)
+
 
 BARE = [point for point in CRASHES if point not in IN_THE_LOG]
 
@@ -57,6 +67,43 @@ async def test_an_effect_outside_of_the_database_happens_again_if_the_crash_come
         assert (await sent).outcome == "acked"
         assert it.at_server == [1] * (2 if point == "before_commit" else 1)
         assert it.of("undone") == []  # nothing of it is, and that is the point
+
+
+class SlowToRead(EventLog):
+    """A log on a disk that takes its time."""
+
+    async def read(self, *args: Any, **options: Any) -> Page:
+        await asyncio.sleep(0.05)
+        return await super().read(*args, **options)
+
+
+@pytest.mark.parametrize("point", ["after_commit", "before_ack"])
+@pytest.mark.parametrize("dedupe", [True, False])
+async def test_who_is_told_before_a_crash_is_not_left_to_chance(tmp_path: Path, point: str, dedupe: bool) -> None:
+    async with stack(log=SlowToRead(tmp_path / "log.db", synchronous="OFF", group=1), dedupe=dedupe) as it:
+        tell(it)
+        client = await it.connected(replay=True, window=8, **RETRIES)
+        await until(lambda: it.server.idle)
+        it.server.crash(at=point, nth=3)
+        for n in range(1, 6):
+            client.emit("tell", n)
+        await until(lambda: it.server.state == "crashed")
+        await until(lambda: not client.connected)
+        assert it.at_client == [1, 2]
+        assert len(it.of("committed")) == 3
+
+
+async def test_a_client_that_takes_nothing_does_not_keep_a_crash_from_coming(tmp_path: Path) -> None:
+    async with stack(log=EventLog(tmp_path / "log.db", synchronous="OFF", group=1), dedupe=True) as it:
+        tell(it)
+        client = await it.connected(replay=True, window=8, **RETRIES)
+        it.link.stall("downstream")
+        for n in range(30):
+            await it.server.publish(CHAT, f"{n} {'x' * 900_000}")
+        it.server.crash(at="after_commit", nth=2)
+        for n in (1, 2):
+            client.emit("tell", n)
+        await until(lambda: it.server.state == "crashed")
 
 
 async def test_a_crash_resets_its_connections_and_says_no_goodbye() -> None:
