@@ -24,6 +24,7 @@ FILES = (
     "lab",
     "imports",
     "link_and_journal",
+    "journal_memory",
 )
 """In the order in which they are measured."""
 

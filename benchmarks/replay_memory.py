@@ -44,7 +44,7 @@ class Slow(Counter):
         super().__call__(data)
 
 
-def _kilobytes(what: str) -> int:
+def kilobytes(what: str) -> int:
     """A line of Linux' /proc/self/status."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition(f"{what}:")[2].split()[0])
@@ -58,8 +58,8 @@ def growth() -> Answer:
         nonlocal before
         if request == "begin":
             RESET.write_text("5", encoding="ascii")  # noqa: ASYNC240  # it is no file
-            before = _kilobytes("VmRSS")
-        return (_kilobytes("VmHWM") - before) * 1024
+            before = kilobytes("VmRSS")
+        return (kilobytes("VmHWM") - before) * 1024
 
     return answer
 

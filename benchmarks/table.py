@@ -25,6 +25,7 @@ SHOWN: dict[str, Callable[[float], str]] = {
     "events/s": lambda cost: f"{_round(1 / cost)} /s",
     "us": lambda cost: f"{_round(cost * 1e6)} us",
     "ms": lambda cost: f"{_round(cost * 1e3)} ms",
+    "B": lambda cost: f"{_round(cost)} B",
     "MB": lambda cost: f"{_round(cost / 1e6)} MB",
 }
 """A cost in seconds, or in bytes."""

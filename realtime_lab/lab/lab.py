@@ -16,7 +16,7 @@ from realtime_lab.lab.loop_thread import LoopThread, Trouble
 from realtime_lab.lab.on_thread import OnThread
 from realtime_lab.lab.participant import Outgoing, Participant
 from realtime_lab.lab.publishing import Publishing
-from realtime_lab.lab.recorded import Recorded
+from realtime_lab.lab.recorded import FULL, Recorded
 from realtime_lab.lab.replaying import replaying
 from realtime_lab.lab.settling import come_to_rest, never_came, unsettled
 from realtime_lab.lab.starting import Starting, log_for
@@ -174,7 +174,8 @@ class Lab(Recorded):
     async def settle(self, timeout: float = 10.0) -> None:
         """Wait until nothing is under way: everything arrived or lost, every break noticed, everybody whose link is open connected.
 
-        Raises NotSettled after `timeout` seconds, saying what it waits for, and FaultPending if an exact cut still waits for its packet.
+        Raises NotSettled after `timeout` seconds, saying what it waits for, FaultPending if an exact cut still waits for its packet, and
+        LabTrouble if the record is full.
         """
         try:
             async with asyncio.timeout(timeout + 1):
@@ -270,6 +271,8 @@ class Lab(Recorded):
             raise FaultPending(sentence)
 
     def _look(self) -> list[str]:
+        if self.full:
+            raise LabTrouble(FULL)
         self.waiting_for = self._under_way()
         return self.waiting_for
 

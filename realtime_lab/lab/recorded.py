@@ -21,6 +21,13 @@ from realtime_lab.rules.faults import Direction
 
 USUAL = {"ping_interval": 1, "ping_timeout": 1}
 """What a schedule need not say."""
+MOST = 300_000
+"""Events in a record. With its control room a lab needs about 1.3 kB for each (measured: benchmarks/journal_memory.py). Then it ends, and
+says so: without its oldest events it would be wrong about the others."""
+FULL = (
+    f"the record is full: it has {MOST:,} events. What happens from here on is not recorded, shown or judged, and settle() cannot know "
+    "when it is over. Begin a new lab: lab = await Lab.start()"
+)
 
 
 class Recorded(ABC):
@@ -44,11 +51,22 @@ class Recorded(ABC):
         """A cell and a painter may ask for the schedule at once."""
         self._journeys = Journeys()
         self.journal.subscribe(self._journeys.feed)
+        self.journal.subscribe(self._end_when_full)
         self.journal.subscribe(lambda event: self._tell())
 
     @abstractmethod
     def _flush(self) -> None:
         """What cells have emitted happens before they look."""
+
+    def _end_when_full(self, event: Event) -> None:
+        if self.full:
+            self.journal.seal()
+            self._on_trouble(Trouble(FULL))
+
+    @property
+    def full(self) -> bool:
+        """Is nothing recorded any more, because the record is as long as it may be?"""
+        return len(self.journal) >= MOST
 
     def verdict(self) -> Verdict:
         """What was lost, duplicated or reordered so far, and which guarantees that refutes."""

@@ -275,6 +275,28 @@ def test_a_handler_that_blocks_is_named_with_its_line_and_nobody_is_disconnected
     asyncio.run(main())
 
 
+def test_a_record_that_is_full_ends_and_says_so(monkeypatch):
+    monkeypatch.setattr("realtime_lab.lab.recorded.MOST", 200)
+
+    async def main():
+        async with Lab.start() as lab:
+            alice = await lab.join("alice")
+            with pytest.raises(LabTrouble, match="Begin a new lab"):
+                for n in range(100):
+                    alice.emit("chat message", n)
+                    await lab.settle()
+            assert 10 < n < 99
+            await lab.join("bob")  # it goes on, only nobody writes it down
+            assert (await alice.emit("chat message", "hello")).outcome == "unknown"
+            assert len(lab.journal) == 200
+            assert [trouble.text[:18] for trouble in lab.errors] == ["the record is full"]
+            assert lab.verdict().leg("alice", "server").received
+            with pytest.raises(LabTrouble, match="the record is full"):
+                lab.check()
+
+    asyncio.run(main())
+
+
 def test_a_blocked_lab_answers_with_a_clear_error(monkeypatch):
     monkeypatch.setattr("realtime_lab.lab.loop_thread.CALL_LIMIT", 1.5)
 

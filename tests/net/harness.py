@@ -23,7 +23,7 @@ REPLAY: dict[str, Any] = {}
 TRANSPORTS = [("websocket",), ("polling",)]
 
 
-async def until(condition: Callable[[], object], timeout: float = 8.0) -> None:
+async def until(condition: Callable[[], object], timeout: float = 20.0) -> None:
     """Return as soon as the condition holds; fail when it does not hold in time."""
     deadline = time.monotonic() + timeout
     while not condition():
