@@ -124,15 +124,13 @@ class Recorded(ABC):
 
     # -- what the links ask (net.link.Witness) --------------------------------------------------------------------------------------
 
-    def number(self, sid: str, direction: Direction, index: int) -> int | None:
-        """The n of #n for an event on a connection, if its sender is known."""
-        copy = self._journeys.copy_at(sid, direction, index)
-        return copy.message.source.number if copy else None
+    def carried(self, sid: str, direction: Direction, index: int) -> list[tuple[str, int]]:
+        """The messages in an event on a connection, one or a batch, if their sender is known."""
+        return [(copy.message.event, copy.message.source.number) for copy in self._journeys.copies_at(sid, direction, index)]
 
     def received(self, sid: str, direction: Direction, index: int) -> bool:
-        """Was that event given to a handler?"""
-        copy = self._journeys.copy_at(sid, direction, index)
-        return copy is None or copy.fate != "in flight"
+        """Was all that is in that event given to handlers?"""
+        return all(copy.fate != "in flight" for copy in self._journeys.copies_at(sid, direction, index))
 
     # -- news -----------------------------------------------------------------------------------------------------------------------
 

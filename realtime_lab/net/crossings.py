@@ -1,25 +1,25 @@
 """What crosses one link: the position of every packet, and the exact faults that wait for one of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from realtime_lab.errors import UnknownFault
 from realtime_lab.net.passing import Passing
 from realtime_lab.net.session import Packet
-from realtime_lab.rules.cut_point import Crossing, CutPoint
+from realtime_lab.rules.cut_point import Carried, Crossing, CutPoint
 from realtime_lab.rules.faults import DIRECTIONS, Direction, directions
 
 
 class Witness(Protocol):
     """Somebody who sees both ends of the link; it makes exact faults exact for applications and not only for packets."""
 
-    def number(self, sid: str, direction: Direction, index: int) -> int | None:
-        """The n of #n for the `index`-th event of a connection, if the sender is known."""
+    def carried(self, sid: str, direction: Direction, index: int) -> Sequence[tuple[str, int]]:
+        """The messages in the `index`-th event of a connection, one or a batch: their event and the n of #n. Empty: nobody knows."""
 
     def received(self, sid: str, direction: Direction, index: int) -> bool:
-        """Was that event given to a handler (or will nobody ever say so)?"""
+        """Was all that is in that event given to handlers (or will nobody ever say so)?"""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,13 @@ class Crossings:
         if packet.index < 0:
             return Crossing(direction, position)
         self._named[direction, packet.event] += 1
-        known = self._witness.number(packet.sid, direction, packet.index) if self._witness else None
-        number = known or self._named[direction, packet.event]
-        self._crossed[direction, packet.event, number] += 1
-        return Crossing(direction, position, packet.event, number, self._crossed[direction, packet.event, number])
+        known = self._witness.carried(packet.sid, direction, packet.index) if self._witness else ()
+        messages = known or [(packet.event, self._named[direction, packet.event])]
+        return Crossing(direction, position, tuple(self._once_more(direction, event, number) for event, number in messages))
+
+    def _once_more(self, direction: Direction, event: str, number: int) -> Carried:
+        self._crossed[direction, event, number] += 1
+        return Carried(event, number, self._crossed[direction, event, number])
 
     def due(self, side: str, passing: Passing) -> Armed | None:
         """The armed fault that names a packet of this unit, on this side of it."""

@@ -1,14 +1,15 @@
 """Rule: an exact cut happens once, just before or just after one packet, which is named by the message it carries or by its position.
 
 `"chat message #6"` is the sixth application message of that event; `attempt=2` waits for the second time that this message crosses the
-link; a number is the position among the Socket.IO packets of one direction (heartbeats do not count, so 7 means the same in every run).
+link, alone or in a batch; a number is the position among the Socket.IO packets of one direction (heartbeats do not count, so 7 means the
+same in every run).
 
 Never looks at bytes: it is told what crosses the link.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from realtime_lab.errors import UnknownFault
 from realtime_lab.rules.faults import Direction, directions
@@ -18,6 +19,16 @@ Side = Literal["before", "after"]
 HINT = 'Write for example cut(before="chat message #6"), cut(after="chat message #6") or cut(packet=7, direction="upstream").'
 
 
+class Carried(NamedTuple):
+    """A message in a packet."""
+
+    event: str
+    number: int
+    """The n of #n."""
+    attempt: int = 1
+    """The how-many-th time this message crosses."""
+
+
 @dataclass(frozen=True)
 class Crossing:
     """One packet that is about to cross the link."""
@@ -25,11 +36,8 @@ class Crossing:
     direction: Direction
     packet: int
     """Position among the Socket.IO packets of its direction, from 1; 0 for Engine.IO's own packets."""
-    event: str = ""
-    number: int = 0
-    """The n of #n; 0 if it is not an event."""
-    attempt: int = 1
-    """The how-many-th time this message crosses."""
+    messages: tuple[Carried, ...] = ()
+    """One in an event, all of them in a batch, none in anything else."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class CutPoint:
             return False
         if self.packet:
             return crossing.packet == self.packet
-        return (crossing.event, crossing.number, crossing.attempt) == (self.event, self.number, self.attempt)
+        return Carried(self.event, self.number, self.attempt) in crossing.messages
 
     def __str__(self) -> str:
         place = str(self.packet) if self.packet else f'"{self.event} #{self.number}"'

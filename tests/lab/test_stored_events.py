@@ -89,16 +89,54 @@ def test_a_batch_that_is_cut_off_comes_again_and_nothing_is_lost():
             await lab.settle()
             for n in range(1, 6):
                 await lab.publish(CHAT, n)
-            passed = max(event.packet for event in lab.wire("bob", "downstream"))
-            bob.link.cut(before=passed + 3, direction="downstream")  # the acceptance, the session, and then all of it
+            bob.link.cut(before=f"{CHAT} #3", direction="downstream")
             bob.link.restore()
-            while not any(event.kind == "dropped" and event.event == "batch" for event in lab.journal):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await lab.settle()
+            assert [each.event for each in lab.wire("bob", "downstream") if each.event] == ["session", "session"]
+            assert [each.event for each in lab.journal if each.kind == "dropped" and each.node == "bob"] == ["batch"]
             bob.link.restore()
             await lab.settle()
             assert got == [1, 2, 3, 4, 5]
             leg = lab.verdict().leg(*DOWN)
             assert (len(leg.sent), leg.arrived, leg.lost, leg.duplicated, leg.in_flight) == (5, 5, (), (), ())
+
+    asyncio.run(main())
+
+
+def test_a_cut_names_a_message_inside_a_batch_of_a_client():
+    async def main():
+        async with asyncio.timeout(25), Lab.start(log=True, dedupe=True, **CALM) as lab:
+            got = []
+
+            @lab.server.on("work")
+            async def work(sid, data):
+                await asyncio.sleep(0.01)  # not waiting for something: it is work
+                got.append(data)
+
+            alice = await lab.join("alice", retries=math.inf, ack_timeout=1.0, batch=True)
+            alice.link.cut()
+            await lab.settle()
+            for n in range(1, 6):
+                alice.emit("work", n)
+            alice.link.cut(after="work #4")
+            alice.link.restore()
+            await lab.settle()
+            assert got == [1, 2, 3, 4, 5] and alice.state != "connected"
+            received = [each.seq for each in lab.journal if each.kind == "received" and each.event == "work"]
+            broken = [each.seq for each in lab.journal if each.kind == "disconnected" and each.node == "alice"]
+            assert len(received) == 5 and max(received) < max(broken)  # it waits until all of the packet was given to handlers
+            with pytest.raises(UnknownFault, match="has already come"):
+                alice.link.cut(before="work #2")
+            alice.link.cut(before="work #5", attempt=2)
+            alice.link.restore()
+            await lab.settle()
+            alice.link.restore()
+            await lab.settle()
+            leg = lab.verdict().leg("alice", "server")
+            assert got == [1, 2, 3, 4, 5]
+            assert (len(leg.sent), leg.arrived, leg.lost, leg.duplicated, leg.unknown) == (5, 5, (), (), ())
+            tries = [each.attempt for each in lab.journal if each.kind == "sent" and each.node == "alice" and each.message == 4]
+            assert tries == [1, 2, 3]
 
     asyncio.run(main())
 

@@ -155,8 +155,8 @@ async def test_a_position_may_be_given_as_before_after_or_packet(place: dict[str
 class Counting:
     """A witness who knows that a client sends its messages again from the first one after each reconnection."""
 
-    def number(self, sid: str, direction: Direction, index: int) -> int:
-        return index + 1
+    def carried(self, sid: str, direction: Direction, index: int) -> list[tuple[str, int]]:
+        return [(CHAT, index + 1)]
 
     def received(self, sid: str, direction: Direction, index: int) -> bool:
         return True

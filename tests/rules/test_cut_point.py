@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_lab.errors import UnknownFault
-from realtime_lab.rules.cut_point import Crossing, CutPoint, cut_point
+from realtime_lab.rules.cut_point import Carried, Crossing, CutPoint, cut_point
 from realtime_lab.rules.faults import DIRECTIONS
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12).map(" ".join)
@@ -47,11 +47,12 @@ def test_a_message_is_matched_exactly_once(event: str, number: int, attempt: int
     point = cut_point(**{side: f"{event} #{number}"}, direction=direction, attempt=attempt)
     assert point is not None
     for each in DIRECTIONS:
-        crossing = Crossing(each, 3, event, number, attempt)
-        assert point.matches(crossing) == (direction in (None, each))
-        assert not point.matches(Crossing(each, 3, event + "x", number, attempt))
-        assert not point.matches(Crossing(each, 3, event, number + 1, attempt))
-        assert not point.matches(Crossing(each, 3, event, number, attempt + 1))
+        others = (Carried(event + "x", number, attempt), Carried(event, number + 1, attempt), Carried(event, number, attempt + 1))
+        assert not point.matches(Crossing(each, 3, others))
+        for place in range(4):  # alone in its packet, or anywhere in a batch
+            batch = (*others[:place], Carried(event, number, attempt), *others[place:])
+            assert point.matches(Crossing(each, 3, batch)) == (direction in (None, each))
+        assert point.matches(Crossing(each, 3, (Carried(event, number, attempt),))) == (direction in (None, each))
 
 
 @given(packet=counts, direction=st.sampled_from(DIRECTIONS))
@@ -60,7 +61,7 @@ def test_a_position_matches_whatever_is_there_but_no_heartbeat(packet: int, dire
     assert point is not None
     other = next(each for each in DIRECTIONS if each != direction)
     assert point.matches(Crossing(direction, packet))
-    assert point.matches(Crossing(direction, packet, "any", 9, 9))
+    assert point.matches(Crossing(direction, packet, (Carried("any", 9, 9),)))
     assert not point.matches(Crossing(direction, 0))
     assert not point.matches(Crossing(direction, packet + 1))
     assert not point.matches(Crossing(other, packet))
