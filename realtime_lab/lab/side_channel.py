@@ -46,11 +46,10 @@ class SideChannel:
     def __init__(self, token: str) -> None:
         self._token = token
         self._tabs: dict[str, tuple[TabClient, Asked]] = {}
-        app = web.Application()
-        app.router.add_get("/{token}/{name}/commands", self._commands)
-        app.router.add_post("/{token}/{name}/report", self._report)
-        app.router.add_get("/{token}/{name}/{file:.*}", self._file)
-        self._host = Host(app, Gate(None, ()))
+        self._host = Host(Gate(None, ()))
+        self._host.add_get("/{token}/{name}/commands", self._commands)
+        self._host.add_post("/{token}/{name}/report", self._report)
+        self._host.add_get("/{token}/{name}/{file:.*}", self._file)
         self.port = 0
 
     async def start(self) -> None:

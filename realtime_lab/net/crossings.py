@@ -11,6 +11,9 @@ from realtime_lab.net.session import Packet
 from realtime_lab.rules.cut_point import Carried, Crossing, CutPoint
 from realtime_lab.rules.faults import DIRECTIONS, Direction, directions
 
+MOST = 5_000
+"""Messages of which a link knows how often they have crossed it: the last ones. For an older one it begins to count anew."""
+
 
 class Witness(Protocol):
     """Somebody who sees both ends of the link; it makes exact faults exact for applications and not only for packets."""
@@ -42,7 +45,7 @@ class Crossings:
         self._witness = witness
         self.armed: list[Armed] = []
         self._packets: dict[Direction, int] = dict.fromkeys(DIRECTIONS, 0)
-        self._crossed: dict[tuple[Direction, str, int], int] = defaultdict(int)
+        self._crossed: dict[tuple[Direction, str, int], int] = {}
         self._named: dict[tuple[Direction, str], int] = defaultdict(int)
 
     def arm(self, armed: Armed, waiting: Iterable[Crossing]) -> None:
@@ -63,8 +66,11 @@ class Crossings:
         return Crossing(direction, position, tuple(self._once_more(direction, event, number) for event, number in messages))
 
     def _once_more(self, direction: Direction, event: str, number: int) -> Carried:
-        self._crossed[direction, event, number] += 1
-        return Carried(event, number, self._crossed[direction, event, number])
+        message = direction, event, number
+        times = self._crossed[message] = self._crossed.pop(message, 0) + 1
+        if len(self._crossed) > MOST:
+            del self._crossed[next(iter(self._crossed))]
+        return Carried(event, number, times)
 
     def due(self, side: str, passing: Passing) -> Armed | None:
         """The armed fault that names a packet of this unit, on this side of it."""
@@ -86,7 +92,7 @@ class Crossings:
         if point.packet and self._packets[which[0]] >= point.packet:
             passed, latest = True, f"packet {self._packets[which[0]]}"
         else:
-            passed = any(self._crossed[each, point.event, point.number] >= point.attempt for each in which)
+            passed = any(self._crossed.get((each, point.event, point.number), 0) >= point.attempt for each in which)
             numbers = [number for each, event, number in self._crossed if each in which and event == point.event]
             latest = f"{point.event} #{max(numbers, default=0)}"
         if passed:

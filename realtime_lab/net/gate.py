@@ -61,8 +61,7 @@ class Gate:
         own = [f"{each.split(',')[0].strip()}://{at}" for each in (scheme, "http") for at in (host, forwarded)]
         return origin in own or (origin is not None and self._named(origin))
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def check(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Turns away who does not know the token."""
         if self.token is not None and not hmac.compare_digest(request.query.get("token", "").encode(), self.token.encode()):
             return web.Response(status=403, text='The token is missing. Connect to the whole address, with what is behind the "?".\n')

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -46,14 +47,39 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 class Host:
-    """Serves one application. `tasks` are ended with it."""
+    """Serves what is added to it. `tasks` are ended with it.
 
-    def __init__(self, app: web.Application, gate: Gate) -> None:
+    What comes before each handler is no middleware of the application: aiohttp keeps the last 1,024 applications of a process that have
+    some, with everything that they refer to, also when they are long over (measured).
+    """
+
+    def __init__(self, gate: Gate) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
-        app.middlewares.extend([gate.middleware, self._remembered, _uncompressed, _whole])
+        self._before: list[Any] = [gate.check, self._remembered, _uncompressed, _whole]
+        app = web.Application()
+        self._routes = app.router
         options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
         self._runner = web.AppRunner(app, handle_signals=False, **options)
         self._server: asyncio.Server | None = None
+
+    @property
+    def router(self) -> "Host":
+        """What python-engineio adds its handlers to, as it would to the router of an application."""
+        return self
+
+    def add_get(self, path: str, handler: Any) -> None:
+        """Serve GET at this path."""
+        self.add_route("GET", path, handler)
+
+    def add_post(self, path: str, handler: Any) -> None:
+        """Serve POST at this path."""
+        self.add_route("POST", path, handler)
+
+    def add_route(self, method: str, path: str, handler: Any) -> None:
+        """Serve this method at this path."""
+        for before in reversed(self._before):
+            handler = partial(before, handler=handler)
+        self._routes.add_route(method, path, handler)
 
     async def start(self, host: str, port: int, kept: socket.socket | None = None) -> int:
         """Listen, on the port that `abort` kept if there is one; returns the port. Raises PortInUse."""
@@ -106,7 +132,6 @@ class Host:
         connections = self._runner.server.connections if self._runner.server is not None else []
         return [transport for each in connections if isinstance(transport := each.transport, asyncio.Transport)]
 
-    @web.middleware
     async def _remembered(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """A long poll waits on after its client has gone; `stop` ends it too."""
         response: web.StreamResponse = await self.start_task(handler, request)
@@ -129,7 +154,6 @@ def _kept(family: int, address: Any) -> socket.socket | None:
     return None
 
 
-@web.middleware
 async def _uncompressed(request: web.Request, handler: Any) -> web.StreamResponse:
     """Leave WebSocket compression off, so that frames can be read on their way (and no context takeover costs memory per client)."""
     if "Sec-WebSocket-Extensions" in request.headers:
@@ -140,7 +164,6 @@ async def _uncompressed(request: web.Request, handler: Any) -> web.StreamRespons
     return response
 
 
-@web.middleware
 async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
     """Wait for the whole body of a long-polling POST: python-engineio reads what is there, and fails on a body in pieces (measured)."""
     if 0 < (request.content_length or 0) <= MAX_POST:

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import socketio
-from aiohttp import web
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
 from realtime_lab.net.acknowledging import own_server
@@ -131,10 +130,10 @@ class Server:
             raise
 
     async def _listen(self) -> None:
-        host = Host(app := web.Application(), self._gate)
+        host = Host(self._gate)
         self._run.crash_after_acknowledgements(host)
         self.sio.eio.start_background_task = host.start_task
-        self.sio.attach(app)
+        self.sio.attach(host)
         self._address = (self._address[0], await host.start(*self._address, self._kept_port))
         self._host, self._kept_port = host, None
 

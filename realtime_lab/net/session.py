@@ -11,6 +11,8 @@ Transport = Literal["polling", "websocket"]
 
 TYPES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK")
 ENGINE = {"0": "open", "1": "close", "5": "upgrade"}
+MOST = 1_000
+"""Sessions that a link knows: a long poll may come on a new connection, so nobody says when one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,12 @@ class Session:
 def _shown(body: str) -> str:
     """The packet as short text. Of CONNECT only the namespace: neither ids nor the application's credentials belong in a record."""
     return re.match(r"0(/[^,?]*)?", body)[0] if body.startswith("0") else brief(body)  # type: ignore[index]  # it matches "0"
+
+
+def session_of(sessions: dict[str, Session], sid: str) -> Session:
+    """The session of this id, old or new. Of too many, the one is forgotten of which nothing was heard for longest."""
+    known = sessions.pop(sid, None)
+    sessions[sid] = session = known or Session()
+    if len(sessions) > MOST:
+        del sessions[next(iter(sessions))]
+    return session

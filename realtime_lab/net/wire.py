@@ -19,7 +19,7 @@ import h11
 from engineio.packet import Packet as EnginePacket
 from wsproto.frame_protocol import FrameDecoder, Opcode
 
-from realtime_lab.net.session import Packet, Session, Transport
+from realtime_lab.net.session import Packet, Session, Transport, session_of
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
 
 MAX_HELD = 16 * 1024 * 1024
@@ -95,7 +95,7 @@ class Wire:
 
     def _http_unit(self, message: "_Message") -> Unit:
         if message.session_id:
-            self._session = self._sessions.setdefault(message.session_id, Session())
+            self._session = session_of(self._sessions, message.session_id)
         packets = [self._read(body, message.direction, "polling") for body in message.payload]
         return Unit(self._take(message.direction, message.left), tuple(found for found in packets if found))
 
@@ -107,7 +107,7 @@ class Wire:
 
     def _read(self, message: str | bytes, direction: Direction, transport: Transport) -> Packet | None:
         if isinstance(message, str) and message.startswith("0{"):  # Engine.IO's handshake: this id names the session from here on
-            self._session = self._sessions.setdefault(json.loads(message[1:])["sid"], Session())
+            self._session = session_of(self._sessions, json.loads(message[1:])["sid"])
         return self._session.read(message, direction, transport)
 
 

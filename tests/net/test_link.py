@@ -16,9 +16,12 @@ from aiohttp import ClientSession, web
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, UnknownFault
 from realtime_lab.history.journal import Journal
 from realtime_lab.net.client import Client
+from realtime_lab.net.crossings import MOST, Armed, Crossings
 from realtime_lab.net.link import Link
 from realtime_lab.net.pair import HIGH_WATER
+from realtime_lab.net.session import Packet
 from realtime_lab.net.sockets import reset
+from realtime_lab.rules.cut_point import Carried, Crossing, CutPoint
 from realtime_lab.rules.faults import Direction
 from tests.examples import every_fourth
 from tests.net.harness import CHAT, TRANSPORTS, Stack, rounds, stack, until
@@ -179,6 +182,21 @@ async def test_attempt_waits_for_the_second_time_that_a_message_crosses() -> Non
         await until(lambda: not client.connected)
         assert it.at_server == [1, 2, 3, 1]
         assert it.chats("dropped", "upstream") == ["the second try of #2"]
+
+
+def test_a_link_remembers_how_often_the_last_messages_have_crossed() -> None:
+    crossings = Crossings("alice", Counting())
+
+    def crosses(index: int) -> Crossing:
+        return crossings.next("upstream", Packet("EVENT", "websocket", "", "sid", CHAT, index))
+
+    for index in range(3 * MOST):
+        crosses(index)
+        assert crosses(0).messages == (Carried(CHAT, 1, index + 2),)
+    assert crosses(3 * MOST - 1).messages == (Carried(CHAT, 3 * MOST, 2),)
+    assert crosses(1).messages == (Carried(CHAT, 2, 1),)  # it is forgotten
+    with pytest.raises(UnknownFault, match=f"the latest is {CHAT} #{3 * MOST}"):
+        crossings.arm(Armed(CutPoint("before", event=CHAT, number=1)), ())
 
 
 async def test_a_cut_waits_until_the_witness_says_that_what_crossed_was_handled() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
 from realtime_lab.net import wire as wire_module
-from realtime_lab.net.session import Packet, Session
+from realtime_lab.net.session import MOST, Packet, Session, session_of
 from realtime_lab.net.wire import Wire
 from realtime_lab.rules.faults import DIRECTIONS, Direction
 from tests.examples import examples
@@ -534,3 +534,13 @@ def test_the_parser_of_the_server_agrees_with_ours_on_a_payload() -> None:
     payload = "\x1e".join(['42["a",1]', "2", "b" + base64.b64encode(b"x").decode()])
     assert [packet.packet_type for packet in Payload(encoded_payload=payload).packets] == [4, 2, 4]
     assert [packet.type for _, packet in watch(post(payload))[1]] == ["EVENT", "malformed"]
+
+
+def test_a_link_remembers_the_sessions_of_which_it_heard_last() -> None:
+    sessions: dict[str, Session] = {}
+    old = session_of(sessions, "old")
+    for n in range(3 * MOST):
+        session_of(sessions, f"s{n}")
+        assert session_of(sessions, "old") is old
+    assert len(sessions) == MOST
+    assert f"s{3 * MOST - 1}" in sessions and "s0" not in sessions
