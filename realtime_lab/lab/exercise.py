@@ -107,8 +107,8 @@ class _Run:
     def report(self) -> Report:
         """Runs the cases on a thread of their own and waits for them, or for the time to be over."""
         troubles: list[Trouble] = []
-        thread = LoopThread(f"realtime_lab check {self.exercise.name}", troubles.append)
         with Watch() as watch:
+            thread = LoopThread(f"realtime_lab check {self.exercise.name}", troubles.append)
             work = thread.submit(self._all(watch))
             try:
                 if self._wait(work, watch):

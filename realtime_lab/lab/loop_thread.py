@@ -54,8 +54,12 @@ class LoopThread:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._watchdog = threading.Thread(target=self._watch, name=f"{name} watchdog", daemon=True)
-        self._thread.start()
-        self._watchdog.start()
+        try:
+            self._thread.start()
+            self._watchdog.start()
+        except BaseException:  # Interrupt, while this waited for a thread to begin: nobody will have this object, and stop it
+            self._end()
+            raise
 
     @property
     def inside(self) -> bool:
@@ -123,10 +127,13 @@ class LoopThread:
         if self._stopped.is_set():
             return
         blocked = time.monotonic() - self._beat > BLOCKED
-        self._stopped.set()
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._end()
         self._thread.join(TICK if blocked else CALL_LIMIT)
         self._watchdog.join(CALL_LIMIT)
+
+    def _end(self) -> None:
+        self._stopped.set()
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
     # -- the thread -----------------------------------------------------------------------------------------------------------------
 

@@ -47,9 +47,8 @@ class Sweep:
     def run(self) -> FateMatrix:
         """The same, for a cell or a script without `await`."""
         thread = LoopThread("realtime_lab sweep", self._troubles.append)
-        work = thread.submit(self._sweep())
         try:
-            return thread.wait(work)
+            return thread.wait(thread.submit(self._sweep()))
         except BaseException:
             thread.submit(_others_end()).result()  # a thread that stops would interrupt the labs while they close
             raise

@@ -45,6 +45,13 @@ class Kernel:
             elif message["msg_type"] == "status" and content["execution_state"] == "idle":
                 return text, error
 
+    def sees(self, request, kind):
+        """Wait for a message of this kind about a request."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=30)
+            if message["parent_header"].get("msg_id") == request and message["msg_type"] == kind:
+                return
+
     def run(self, code):
         text, error = self.finish(self.start(code))
         assert not error, (error, text)
@@ -98,10 +105,7 @@ def test_interrupt_ends_every_await_within_a_second_and_the_lab_goes_on(kernel):
 
 def _until_busy(kernel, request):
     """The cell is executing, and has had a moment to reach its await."""
-    while True:
-        message = kernel.client.get_iopub_msg(timeout=30)
-        if message["parent_header"].get("msg_id") == request and message["msg_type"] == "execute_input":
-            break
+    kernel.sees(request, "execute_input")
     time.sleep(0.3)  # there is no message that says "the cell now awaits"
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from realtime_lab import Lab
+from realtime_lab.lab.loop_thread import LoopThread
 from tests.lab.script import script
 
 
@@ -43,6 +45,24 @@ def labs_leave_nothing_behind(count: int) -> None:
 
 def test_ten_labs_leave_no_thread_task_socket_or_file():
     labs_leave_nothing_behind(10)
+
+
+@pytest.mark.parametrize("which", ["interrupted", "interrupted watchdog"])
+def test_an_interrupt_while_a_lab_s_thread_begins_leaves_no_thread(monkeypatch, which):
+    begin = threading.Thread.start
+
+    def start(self):
+        begin(self)
+        if self.name == which:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        LoopThread("interrupted", lambda trouble: None)
+    deadline = time.monotonic() + 10
+    while any("interrupted" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.full
