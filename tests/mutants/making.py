@@ -88,9 +88,10 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             continue
         assert node is not None
         owner, function = functions[id(node)]
-        original = originals.setdefault(id(node), _text(node))
+        if id(node) not in originals:
+            originals[id(node)] = _text(node)
         changed = _text(deep_replace(node, mutation.original_node, mutation.mutated_node))
-        name = Name(file, f"{owner}.{function.__name__}" if owner else function.__name__, *_difference(original, changed))
+        name = Name(file, f"{owner}.{function.__name__}" if owner else function.__name__, *_difference(originals[id(node)], changed))
         counts[name] = counts.get(name, 0) + 1
         yield Mutant(name._replace(count=counts[name]), function, changed, owner)
 

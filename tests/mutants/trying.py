@@ -21,6 +21,9 @@ from _pytest.runner import runtestprotocol
 from tests.mutants.making import Mutant, Name, files, mutants_of
 
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "untested"
+PATIENCE = 6.0
+"""Seconds of tests that a mutant gets, by what they take without it. What only a longer test would notice has survived."""
+
 MEMORY = 4 << 30
 """Bytes: a mutant that collects for ever is killed before the machine suffers."""
 
@@ -62,7 +65,7 @@ class Trial:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.mutants = [mutant for path in files() if not self.only or _named(path, self.only) for mutant in mutants_of(path)]
+        self.mutants = [mutant for path in _chosen(self.only) for mutant in mutants_of(path)]
         names = {mutant.name for mutant in self.mutants}
         if not names <= self.known.verdicts.keys():
             self._try_all(Tests(session.items, {mutant.code for mutant in self.mutants}, self.broken))
@@ -102,6 +105,8 @@ class Tests:
                 self.of[code].append(index)
         for each in self.of.values():
             each.sort(key=self.seconds.__getitem__)
+            while sum(self.seconds[index] for index in each) > PATIENCE:
+                each.pop()
 
     def verdict(self, mutant: Mutant) -> tuple[str, str]:
         """The verdict on a mutant, and the test that was the first to fail."""
@@ -160,5 +165,6 @@ class _seeing:
         sys.settrace(None)
 
 
-def _named(path: Path, only: Sequence[str]) -> bool:
-    return any(f"{path.parent.name}/{path.stem}".startswith(each) for each in only)
+def _chosen(only: Sequence[str]) -> list[Path]:
+    """The files whose names begin so, in that order; all of them if nothing is asked for."""
+    return [path for each in only or ("",) for path in files() if f"{path.parent.name}/{path.stem}".startswith(each)]
