@@ -9,8 +9,10 @@ import resource
 import signal
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -23,6 +25,9 @@ from tests.mutants.making import Mutant, Name, files, mutants_of
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "untested"
 PATIENCE = 6.0
 """Seconds of tests that a mutant gets, by what they take without it. What only a longer test would notice has survived."""
+
+UNUSABLE = 3
+"""The exit code of a process in which no test was run: to take that for a kill would be a lie."""
 
 MEMORY = 4 << 30
 """Bytes: a mutant that collects for ever is killed before the machine suffers."""
@@ -105,8 +110,7 @@ class Tests:
                 self.of[code].append(index)
         for each in self.of.values():
             each.sort(key=self.seconds.__getitem__)
-            while sum(self.seconds[index] for index in each) > PATIENCE:
-                each.pop()
+            del each[bisect_right(list(accumulate(self.seconds[index] for index in each)), PATIENCE) :]
 
     def verdict(self, mutant: Mutant) -> tuple[str, str]:
         """The verdict on a mutant, and the test that was the first to fail."""
@@ -125,6 +129,8 @@ class Tests:
         test = self.items[int(told[-1])].nodeid if told else ""
         if os.WIFSIGNALED(status):
             return (TIMEOUT if os.WTERMSIG(status) == signal.SIGPROF else KILLED), test
+        if os.WEXITSTATUS(status) == UNUSABLE:
+            raise RuntimeError(f"this could not be tried: {mutant.name}")
         return (SURVIVED, "") if os.WEXITSTATUS(status) == 0 else (KILLED, test)
 
 
@@ -134,6 +140,9 @@ def _run_in_child(mutant: Mutant, tests: Sequence[tuple[pytest.Item, float, int]
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # nothing of a fork is to be closed
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         mutant.put_in()
+    except BaseException:  # noqa: BLE001  # the parent says it
+        os._exit(UNUSABLE)
+    try:
         for item, seconds, index in tests:
             os.write(writer, f"{index} ".encode())
             signal.setitimer(signal.ITIMER_PROF, 2 + 10 * seconds)
