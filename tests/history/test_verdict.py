@@ -367,3 +367,21 @@ def test_what_was_not_meant_for_a_leg_after_all_is_taken_back() -> None:
     assert tally.first is not None
     tally.put(7, None)
     assert (tally.leg, tally.first) == (empty, None)
+
+
+def test_of_many_messages_the_first_ones_are_named_and_the_rest_is_counted() -> None:
+    three = ("#1", "#2", "#3")
+    lost = tuple((label, "the link was cut") for label in three)
+    leg = Leg("alice", "bob", three, three, lost, three, three, (), (), (), (), acked_unhandled=three)
+    assert Verdict((leg,)).said(2) == (
+        "acknowledged but never handled: #1 #2 … (3) between alice and bob",
+        "ordered: refuted, reordered #1 #2 … (3) between alice and bob",
+        "at most once: refuted, duplicated #1 #2 … (3) between alice and bob",
+        "at least once: refuted, lost 3 (#1 #2 … (3)) between alice and bob",
+        "exactly once: refuted, duplicated #1 #2 … (3) and lost 3 (#1 #2 … (3)) between alice and bob",
+    )
+
+
+def test_what_is_only_duplicated_is_not_said_to_be_lost() -> None:
+    leg = Leg("alice", "bob", ("#1",), ("#1", "#1"), (), ("#1",), (), (), (), (), ())
+    assert "exactly once: refuted, duplicated #1 between alice and bob" in Verdict((leg,)).sentences
