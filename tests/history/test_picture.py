@@ -239,3 +239,12 @@ def test_what_was_lost_in_one_chapter_while_its_copy_was_under_way_comes_from_th
         assert drawn(parts) == drawn(whole)
         (lost,) = (arrow for arrow in parts.arrows if arrow.style == "lost")
         assert lost.start < lost.end
+
+
+def test_a_picture_may_begin_with_what_has_happened_and_heartbeats_show_nowhere() -> None:
+    story = RUNS["missed"]()
+    before = svg(Picture(18, story.events).layout())
+    assert before == svg(picture(story.events, 18).layout())
+    going_on = Picture(18, story.events)
+    going_on.feed(story.journal.record("bob", "wire", sid="sid2", direction="upstream", type="engine", text="3"))
+    assert svg(going_on.layout()) == before

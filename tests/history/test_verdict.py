@@ -385,3 +385,16 @@ def test_of_many_messages_the_first_ones_are_named_and_the_rest_is_counted() -> 
 def test_what_is_only_duplicated_is_not_said_to_be_lost() -> None:
     leg = Leg("alice", "bob", ("#1",), ("#1", "#1"), (), ("#1",), (), (), (), (), ())
     assert "exactly once: refuted, duplicated #1 between alice and bob" in Verdict((leg,)).sentences
+
+
+def test_what_was_sent_before_somebody_joined_is_asked_of_it_only_if_it_comes() -> None:
+    story = Story("alice", "bob", relay=True)
+    story.emit("alice")
+    story.join("carol")
+    story.connect("carol")
+    story.carry("alice", "upstream")
+    result = verdict(story.events)
+    assert result.leg("server", "carol").in_flight == ("#1",)
+    assert (result.leg("alice", "carol").sent, result.leg("alice", "carol").in_flight) == ((), ())
+    story.settle()
+    assert verdict(story.events).leg("alice", "carol").received == ("#1",)
