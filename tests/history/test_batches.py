@@ -73,3 +73,35 @@ def test_what_nobody_knows_to_have_been_sent_takes_the_place_at_which_it_came() 
     assert isinstance(unknown, Copy)
     assert (unknown.received, stored.received) == (journal[-2].seq, journal[-1].seq)
     assert journeys.copy_at("s1", "downstream", 7) is unknown
+
+
+def test_a_batch_of_a_client_is_answered_at_once_and_each_event_of_it_for_itself() -> None:
+    journal, place = Journal(count().__next__), {"sid": "s1", "index": 0}
+    journal.record("alice", "joined")
+    journal.record("server", "connected", sid="s1")
+    journal.record("alice", "connected", sid="s1")
+    for number in range(3):
+        journal.record("alice", "emitted", message=number, event="chat")
+        journal.record("alice", "buffered", message=number, event="chat", reason="waits for its turn")
+        journal.record("alice", "sent", message=number, event="chat", sid="s1", attempt=1, inside=number)
+    journal.record("alice", "timed_out", message=1, **place, inside=1)
+    for number in (0, 2, 1):
+        journal.record("server", "received", message=number, event="chat", **place, inside=number)
+    answered = journal.record("server", "answered", **place)
+    crossed = journal.record("alice", "wire", sid="s1", direction="downstream", type="ACK", answers=0)
+    for number in (0, 2):
+        journal.record("alice", "acked", message=number, **place, inside=number, reason="ok")
+    copies = Journeys(journal.events).copies
+    acks = [copy.ack for copy in copies if copy.ack]
+    assert [(ack.answered, ack.wire) for ack in acks] == [(answered.seq, crossed.seq)] * 3
+    assert [(ack.result, ack.late) for ack in acks] == [("ok", False), ("", True), ("ok", False)]
+    assert [copy.timed_out >= 0 for copy in copies] == [False, True, False]
+    assert [copy.received - copies[0].received for copy in copies] == [0, 2, 1]
+    assert all(copy.message.waits and copy.message.kept for copy in copies)
+
+
+def test_what_comes_again_in_a_batch_is_no_loss() -> None:
+    journal = sent(2)
+    journal.record("bob", "discarded", **EVENT, index=0, inside=0, reason="repeat")
+    copies = Journeys(journal.events).copies
+    assert [(copy.fate, copy.repeat) for copy in copies] == [("arrived", True), ("in flight", False)]

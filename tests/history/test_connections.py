@@ -104,3 +104,23 @@ def test_to_a_foreign_client_something_may_be_emitted_before_anybody_knows_who_i
 def test_it_says_up_to_where_it_has_seen_the_record() -> None:
     story = Story("alice")
     assert (Journeys().seen, Journeys(story.events).seen) == (0, len(story.events))
+
+
+def test_the_link_of_a_foreign_client_is_the_first_to_see_what_it_sends() -> None:
+    story = Story("alice")
+    story.join("bob", "wire")
+    sid = story.connect("bob")
+    story.stall("bob")
+    story.foreign_emit("bob", sid)
+    held = story.events[-1]
+    (copy,) = Journeys(story.events).copies
+    assert (copy.sender, copy.receiver, copy.direction, copy.seq, copy.held) == ("bob", "server", "upstream", held.seq, held.seq)
+    assert (copy.wire_only, copy.fate, copy.message.label) == (True, "in flight", "#1")
+
+
+def test_what_was_refused_never_left_its_client() -> None:
+    story = Story("alice")
+    story.both_notice("alice")
+    story.emit("alice")
+    (copy,) = Journeys(story.events).copies
+    assert (copy.direction, copy.fate, copy.reason) == ("upstream", "refused", "not connected")
