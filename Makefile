@@ -1,10 +1,11 @@
-# Five commands: `make lab`, `make test`, `make soak`, `make full`, `make bench`. Plain `make` prints them.
+# Six commands: `make lab`, `make test`, `make soak`, `make full`, `make mutants`, `make bench`. Plain `make` prints them.
 # PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
 
 PYTHON ?= python3
 LAB_ARGS ?=
 SOAK_ARGS ?=
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -28,13 +29,14 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test soak full bench renew clean moved
+.PHONY: help lab test soak full mutants bench renew clean moved
 
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test   install what the tests need and run what CI runs"
 	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
+	@echo "make mutants  break the pure floors in every small way; the tests must notice; again to go on  (MUTANTS_ARGS=\"rules/retry\")"
 	@echo "make bench  measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
 	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
 	@echo "make clean  remove .venv and every cache"
@@ -59,6 +61,9 @@ soak: .venv/test.stamp
 
 full: .venv/test.stamp
 	$(PY) tests/full.py $(FULL_ARGS)
+
+mutants: .venv/mutants.stamp
+	$(PY) -m tests.mutants $(MUTANTS_ARGS)
 
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(BENCH_ARGS)
@@ -88,4 +93,8 @@ clean:
 
 .venv/bench.stamp: .venv/made-in pyproject.toml constraints.txt
 	$(INSTALL) ".[bench]"
+	@touch $@
+
+.venv/mutants.stamp: .venv/test.stamp
+	$(INSTALL) ".[lab,test,mutants]"
 	@touch $@

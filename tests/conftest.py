@@ -7,12 +7,20 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.examples import ALL
 
 settings.register_profile("thorough", settings(), max_examples=ALL, deadline=None)  # how long an example takes says how busy the machine is
 settings.register_profile("quick", settings.get_profile("thorough"), max_examples=ALL // 4)
+settings.register_profile(
+    "mutants",
+    settings.get_profile("thorough"),
+    max_examples=ALL // 10,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("quick")
 
 LIMIT = 30.0

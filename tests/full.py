@@ -42,6 +42,11 @@ PROPERTIES = (
     *("tests/net/test_wire.py", "tests/net/test_body.py", "tests/widgets/test_answers.py"),
 )
 
+COVERAGE = (
+    *("--cov=realtime_lab.rules", "--cov=realtime_lab.history", "--cov-branch"),
+    *("--cov-report=term-missing:skip-covered", "--cov-fail-under=100"),
+)
+
 CHECKS = (
     Check(
         name="nbval x 20 under load",
@@ -80,6 +85,12 @@ CHECKS = (
         name="every property, thoroughly",
         sentence="What holds for every run, record and chunking is tried with four times as many examples as in make test.",
         command=(*PYTEST, "-q", "-n", "2", "-m", "full or not full", "--hypothesis-profile=thorough", *PROPERTIES),
+        minutes=10,
+    ),
+    Check(
+        name="every branch of the pure floors",
+        sentence="The tests of rules/ and history/ go through every branch of these two floors.",
+        command=(*PYTEST, "-qq", "-n", "2", *COVERAGE, "tests/rules", "tests/history"),
         minutes=10,
     ),
     Check(

@@ -6,7 +6,7 @@ as its third event is the third event that the server receives from S, and the o
 
 from bisect import bisect_left
 from collections import defaultdict
-from itertools import count, repeat, takewhile
+from itertools import count, takewhile
 
 from realtime_lab.history.copies import SERVER, Connection, Copy, Message, Session
 from realtime_lab.history.journal import GIVEN_UP, Event
@@ -47,7 +47,7 @@ class Pairing:
     def copies_at(self, sid: str, direction: Direction, index: int) -> list[Copy]:
         """What the `index`-th packet with an event carries: one copy, or all of a batch."""
         on = self._on.get((sid, direction), {})
-        places = takewhile(lambda place: place in on, zip(repeat(index), count(), strict=False))
+        places = takewhile(on.__contains__, ((index, inside) for inside in count()))
         return [thing for place in places if isinstance(thing := on[place], Copy)]
 
     def outstanding(self, sid: str, direction: Direction) -> int:

@@ -90,7 +90,7 @@ class Verdict:
         for leg in hops or [leg for leg in self.legs if guarantee in leg.refuted]:
             lost, twice = [label for label, _ in leg.lost], leg.duplicated
             words = {
-                "ordered": [f"reordered {ids(leg.reordered, most)}"] if leg.reordered else [],
+                "ordered": [f"reordered {ids(leg.reordered, most)}"],
                 "at most once": [f"duplicated {ids(twice, most)}"] if twice else [],
                 "at least once": [f"lost {len(lost)} ({ids(lost, most)})"] if lost else [],
             }

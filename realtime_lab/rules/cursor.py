@@ -42,8 +42,8 @@ class Cursor(Generic[E]):
 
     def __init__(self, known: Position | None) -> None:
         self._known = known
-        self._epoch = ""
-        self.after = 0
+        self._epoch: str  # this and `after` are said by `begin`
+        self.after: int
         """Everything up to here was sent, or was not for this client."""
 
     def begin(self, *, epoch: str, trimmed: int, head: int) -> Tell:

@@ -6,6 +6,7 @@ connection bytes are delayed, held or followed by a reset. They are never remove
 Never reads a clock and never draws a random number: `now` and `draw` are arguments.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -34,7 +35,7 @@ def directions(choice: str) -> tuple[Direction, ...]:
 
 def seconds(name: str, value: float) -> float:
     """`value` as seconds, or InvalidSetting when it cannot be a duration."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise InvalidSetting(f"{name}={value!r} is not a duration. Give seconds, 0 or more, for example {name}=0.2.")
     return float(value)
 

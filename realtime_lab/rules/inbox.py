@@ -10,6 +10,7 @@ event whose handler fails, or is still running when the process ends, is never h
 Never reads a clock and never draws a random number. Where it stands in the log is rules/replay.py.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ class Inbox(Generic[E]):
         """Try again what it halted at. False: it was not halted."""
         if self._state != "halted":
             return False
-        self._state, self._rest, self._tries = "resting", float("-inf"), 0
+        self._state, self._rest, self._tries = "resting", -math.inf, 0
         return True
 
     def skip(self) -> None:

@@ -98,3 +98,14 @@ def test_nothing_is_recorded_after_the_seal() -> None:
     journal.seal()
     journal.record("alice", "left")
     assert [event.kind for event in journal] == [event.kind for event in seen] == ["joined"]
+
+
+def test_a_journal_says_whether_it_is_sealed_and_gives_out_its_events_by_place() -> None:
+    journal = journal_at(*range(3))
+    for kind in ("joined", "emitted", "sent"):
+        journal.record("alice", kind)
+    assert not journal.sealed
+    journal.seal()
+    assert journal.sealed
+    assert (journal[0].kind, journal[-1].kind) == ("joined", "sent")
+    assert [event.kind for event in journal[1:]] == ["emitted", "sent"]

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_lab.history.copies import Copy
+from realtime_lab.history.copies import Copy, Message
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.stored import Loss, Standing
+from realtime_lab.history.verdict import Judge
 from tests.examples import every_fourth
 from tests.history.stories import STORIES, Story, cut_before_six, interleaved
+from tests.history.stories_of_replay import Replays
 
 
 def told(story: Story) -> list[tuple[str, str, str, str, str]]:
@@ -268,3 +271,53 @@ def test_feeding_piece_by_piece_gives_the_same_as_all_at_once() -> None:
 def test_fates_and_reasons_do_not_depend_on_how_independent_places_interleave(name: str, choose: random.Random) -> None:
     events = STORIES[name]().events
     assert sorted(map(words, Journeys(interleaved(events, choose)).copies)) == sorted(map(words, Journeys(events).copies))
+
+
+def test_for_who_has_left_nothing_is_meant_any_more() -> None:
+    story = Replays("alice", "bob", relay=False)
+    story.publish()
+    story.journal.record("bob", "left")
+    story.publish()
+    first, second = (list(message.meant_for) for message in Journeys(story.events).log.messages.values())
+    assert (first, second) == (["alice", "bob"], ["alice"])
+
+
+def test_a_timeout_of_a_send_that_nobody_saw_is_the_message_s() -> None:
+    story = Story("alice", relay=False)
+    story.emit("alice")
+    story.journal.record("alice", "timed_out", message=0)
+    (message,) = Journeys(story.events).messages
+    assert message.timed_out
+    assert [copy.timed_out for copy in message.copies] == [-1]
+
+
+def test_what_a_client_has_handed_in_is_known_by_its_name() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("alice", 2)
+    judge = Judge(story.events)
+    judge.verdict()
+    assert len(judge.outboxes.of("alice").handed_in) == 2
+    assert not judge.outboxes.of("bob").handed_in
+
+
+def test_whose_connection_it_was_may_be_known_when_more_was_lost_already() -> None:
+    """Bob is told twice where he stands: which connection the first one was is known later."""
+    standing = Standing("bob", {}, [])
+    for offset, seq in ((5, 50), (3, 30), (4, 40), (2, 60)):
+        standing.leave_behind(0, offset, Loss(seq, f"at {seq}"))
+    standing.follows = True
+    lost = [standing.loss(Message("server", "chat", 1, "", 0, offset=offset)) for offset in range(1, 7)]
+    assert [loss and loss.seq for loss in lost] == [30, 30, 30, 40, 50, None]
+
+
+def test_who_joins_after_a_trim_was_not_there_for_what_is_trimmed() -> None:
+    story = Replays("alice", relay=False)
+    story.publish()
+    story.publish()
+    story.trim(2)
+    journeys = Journeys(story.events)
+    first, second = journeys.log.messages.values()
+    standing = journeys.log.standing("carol")
+    standing.follows = True
+    assert standing.loss(first) == Loss(journeys.log._trims[0].seq, "its history was truncated")
+    assert standing.loss(second) is None

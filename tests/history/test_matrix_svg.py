@@ -144,3 +144,9 @@ def test_a_place_with_more_points_than_a_line_holds_goes_on_in_the_next():
     assert len(headings) > 1
     assert len(marks(picture)[6:]) == sum(n % 7 > 0 for n in range(200)), "none is left out where a line ends"
     assert len({round(y) for _, _, y in marks(picture)[6:]}) == len(headings)
+
+
+def test_before_the_first_run_there_is_only_the_table():
+    picture = drawn(DESIGNS, {}, {})
+    assert set(DESIGNS) <= {text for text, *_ in words(picture)}
+    assert marks(picture)

@@ -715,3 +715,12 @@ def test_a_message_from_somebody_unknown_has_a_lane() -> None:
 
 def test_four_clients_are_drawn_with_room_for_the_words_between_the_lanes() -> None:
     assert float(ET.fromstring(svg(layout(four().events))).get("height", 0)) > 400
+
+
+def test_what_crosses_its_link_and_finds_nobody_ends_just_before_its_client() -> None:
+    story = Story("alice", relay=False)
+    story.publish()
+    story.notice("alice")
+    story.carry("alice", "downstream")
+    (arrow,) = layout(story.events).arrows
+    assert (arrow.style, arrow.reach) == ("lost", pytest.approx(0.85))

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from realtime_lab.history.copies import Message
+from realtime_lab.history.tally import Entry, Tally
 from realtime_lab.history.verdict import Leg, Verdict, verdict
 from tests.history.stories import CHAT, Story, Tag, bob_misses, cut_before_six, slow_handlers, stalled
 
@@ -345,3 +347,54 @@ def test_who_joins_late_is_not_judged_for_what_was_sent_before() -> None:
     assert result.leg("alice", "carol").sent == ("#3",)
     assert result.leg("alice", "carol").received == ("#3",)
     assert result.leg("alice", "bob").sent == ("#1", "#2", "#3")
+
+
+def test_a_run_that_refutes_everything_leaves_nothing_standing() -> None:
+    leg = Leg("alice", "bob", ("#1", "#2"), ("#2", "#2"), (("#1", "the link was cut"),), ("#2",), ("#2",), (), (), (), ())
+    assert Verdict((leg,)).sentences == (
+        "ordered: refuted, reordered #2 between alice and bob",
+        "at most once: refuted, duplicated #2 between alice and bob",
+        "at least once: refuted, lost 1 (#1) between alice and bob",
+        "exactly once: refuted, duplicated #2 and lost 1 (#1) between alice and bob",
+    )
+
+
+def test_what_was_not_meant_for_a_leg_after_all_is_taken_back() -> None:
+    tally, message = Tally("alice", "server"), Message("alice", CHAT, 1, "", 7)
+    empty = tally.leg
+    tally.put(7, Entry(message, "#1", (0, 7), ("sent", "lost"), (), "the link was cut"))
+    assert (tally.leg.sent, tally.leg.lost) == (("#1",), (("#1", "the link was cut"),))
+    assert tally.first is not None
+    tally.put(7, None)
+    assert (tally.leg, tally.first) == (empty, None)
+
+
+def test_of_many_messages_the_first_ones_are_named_and_the_rest_is_counted() -> None:
+    three = ("#1", "#2", "#3")
+    lost = tuple((label, "the link was cut") for label in three)
+    leg = Leg("alice", "bob", three, three, lost, three, three, (), (), (), (), acked_unhandled=three)
+    assert Verdict((leg,)).said(2) == (
+        "acknowledged but never handled: #1 #2 … (3) between alice and bob",
+        "ordered: refuted, reordered #1 #2 … (3) between alice and bob",
+        "at most once: refuted, duplicated #1 #2 … (3) between alice and bob",
+        "at least once: refuted, lost 3 (#1 #2 … (3)) between alice and bob",
+        "exactly once: refuted, duplicated #1 #2 … (3) and lost 3 (#1 #2 … (3)) between alice and bob",
+    )
+
+
+def test_what_is_only_duplicated_is_not_said_to_be_lost() -> None:
+    leg = Leg("alice", "bob", ("#1",), ("#1", "#1"), (), ("#1",), (), (), (), (), ())
+    assert "exactly once: refuted, duplicated #1 between alice and bob" in Verdict((leg,)).sentences
+
+
+def test_what_was_sent_before_somebody_joined_is_asked_of_it_only_if_it_comes() -> None:
+    story = Story("alice", "bob", relay=True)
+    story.emit("alice")
+    story.join("carol")
+    story.connect("carol")
+    story.carry("alice", "upstream")
+    result = verdict(story.events)
+    assert result.leg("server", "carol").in_flight == ("#1",)
+    assert (result.leg("alice", "carol").sent, result.leg("alice", "carol").in_flight) == ((), ())
+    story.settle()
+    assert verdict(story.events).leg("alice", "carol").received == ("#1",)

@@ -8,7 +8,7 @@ from realtime_lab.history.copies import SERVER
 from realtime_lab.history.hops import passages_of
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import layout
-from realtime_lab.history.whole_fate import whole_fates
+from realtime_lab.history.whole_fate import _which, whole_fates
 from tests.history import stories_of_replay, stories_of_retries
 from tests.history.stories import Story
 
@@ -159,3 +159,25 @@ def test_only_the_messages_that_are_asked_for_are_told():
     every = whole_fates(journeys)
     some = list(every)[1:3]
     assert whole_fates(journeys, some) == {seq: every[seq] for seq in some}
+
+
+def test_many_tries_are_counted_and_the_sixth_has_no_ordinal():
+    assert [_which(numbers) for numbers in ([0], [4], [5], [0, 1], [0, 1, 2], [0, 5], [5, 6, 7])] == [
+        "the first", "the fifth", "try 6", "the first and the second", "the first, the second and the third", "2 of these", "3 of these",
+    ]  # fmt: skip
+
+
+def test_of_a_foreign_client_only_its_link_is_seen_and_what_a_link_holds_is_said():
+    story = Story("alice", relay=False)
+    story.join("bob", "wire")
+    story.connect("bob")
+    story.publish()
+    story.publish()
+    story.settle()
+    story.stall("bob")
+    story.publish()
+    assert told(story) == [
+        "The server's chat message #1 was emitted; alice's handler got it once; it crossed bob's link once.",
+        "The server's chat message #2 was emitted; alice's handler got it once; it crossed bob's link once.",
+        "The server's chat message #3 was emitted; it is still on the way to alice; it is held by bob's link.",
+    ]

@@ -78,6 +78,12 @@ def test_a_cut_point_is_written_as_the_code_that_makes_it(event: str, number: in
     assert eval(f"cut_point({position})") == position
 
 
+def test_what_goes_without_saying_is_not_written() -> None:
+    assert str(cut_point("a #7")) == 'before="a #7"'
+    assert str(cut_point(after="a #7", attempt=2)) == 'after="a #7", attempt=2'
+    assert str(cut_point(packet=7, direction="upstream")) == 'before=7, direction="upstream"'
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

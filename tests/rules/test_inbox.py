@@ -301,3 +301,11 @@ def test_what_is_forgotten_in_the_middle_of_a_stretch_is_not_given_out() -> None
         assert inbox.disconnected() == (["#7", "#8"] if event == "#6" else [])
         inbox.arrived(9, "#9") if event == "#6" else None
     assert (given, inbox.position) == (["#6", "#9"], Position("e", 9))
+
+
+def test_without_settings_a_handler_is_tried_again_at_once_and_never_waits_longer_than_five_seconds() -> None:
+    for inbox, wait in ((Inbox(AT), 0.0), (Inbox(AT, delay=100.0), 5.0)):
+        inbox.arrived(6, "#6")
+        inbox.next(1.0)
+        inbox.failed(1.0, 1.0)
+        assert inbox.next_deadline() == 1.0 + wait

@@ -172,3 +172,20 @@ def test_retries_are_a_whole_number_or_for_ever(value: object) -> None:
 def test_a_window_is_as_large_as_the_memory_of_the_server_at_most(value: object) -> None:
     with pytest.raises(InvalidSetting, match=r"^window="):
         Retry(retries=1, ack_timeout=2.0, window=value)  # type: ignore[arg-type]
+
+
+def test_without_settings_one_event_is_under_way_and_its_next_try_leaves_at_once() -> None:
+    retry = Retry(retries=1, ack_timeout=2.0)
+    assert retry.room == 1
+    retry.connected(0.0)
+    retry.add(1, 0.0)
+    assert retry.tick(2.0, 1.0) == [TimedOut(1, 1), Send(1, 2)]
+
+
+def test_the_largest_window_and_the_longest_wait() -> None:
+    retry = Retry(retries=math.inf, ack_timeout=2.0, window=MAX_WINDOW, delay=100.0)
+    assert retry.room == MAX_WINDOW
+    retry.connected(0.0)
+    retry.add(1, 0.0)
+    retry.tick(2.0, 1.0)
+    assert retry.next_deadline() == 7.0, "five seconds, if nothing else was said"

@@ -54,6 +54,9 @@ def test_the_limit_in_bytes_counts_what_waits_now() -> None:
     buffer.take(1)
     buffer.withdraw([2])
     assert buffer.emit(5, 20, 0.0, connected=False) == Keep()
+    buffer.take(1)
+    assert buffer.emit(6, 11, 0.0, connected=False) == Refuse("the send buffer is full (30 bytes)", full=True)
+    assert buffer.emit(7, 10, 0.0, connected=False) == Keep()
 
 
 def test_a_volatile_event_passes_only_if_it_neither_waits_nor_overtakes() -> None:
@@ -70,6 +73,21 @@ def test_what_an_earlier_run_accepted_goes_first_whatever_the_limits_say() -> No
     for key in (2, 1):
         buffer.restore(key, 10, 0.0)
     assert buffer.keys == (1, 2, 3)
+
+
+def test_what_an_earlier_run_accepted_counts_against_the_limit_in_bytes() -> None:
+    buffer = filled(SendBuffer(limit_bytes=30), 2)
+    buffer.restore(1, 15, 0.0)
+    assert buffer.emit(3, 6, 0.0, connected=False) == Refuse("the send buffer is full (30 bytes)", full=True)
+    assert buffer.emit(4, 5, 0.0, connected=False) == Keep()
+
+
+def test_without_settings_ten_thousand_events_or_64_megabytes_are_kept() -> None:
+    buffer = SendBuffer()
+    assert buffer.emit(0, 64_000_001, 0.0, connected=False) == Refuse("the send buffer is full (64000000 bytes)", full=True)
+    assert buffer.emit(0, 64_000_000 - 9_999, 0.0, connected=False) == Keep()
+    assert all(buffer.emit(key, 1, 0.0, connected=False) == Keep() for key in range(1, 10_000))
+    assert buffer.emit(10_000, 0, 0.0, connected=False) == Refuse("the send buffer is full (10000 events)", full=True)
 
 
 def test_what_is_withdrawn_does_not_leave() -> None:
@@ -101,6 +119,7 @@ def test_with_tombstones_it_keeps_its_place_but_no_bytes_and_is_named_once() -> 
     assert buffer.next_deadline() is None
     filled(buffer, 2, now=6.0)
     assert buffer.take(math.inf) == [1, 2]
+    assert buffer.emit(3, 11, 6.0, connected=True) == Refuse("the send buffer is full (10 bytes)", full=True)
 
 
 def test_a_tombstone_of_an_earlier_run_does_not_grow_old() -> None:
