@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from realtime_lab.net.body import encode
+from realtime_lab.net.body import DEPTH, encode, too_deep
 from realtime_lab.net.envelope import MAX_NUMBER, OURS, Reply, reply
 from realtime_lab.net.packets import RESERVED
 
@@ -65,6 +65,8 @@ def open_batch(arguments: Sequence[Any]) -> list[Row]:
     try:
         (text,) = arguments
         found = json.loads(text)
+        if len(found) > ROWS or too_deep(found, DEPTH + 2):
+            raise ValueError(f"it has {ROWS} events at most, and data at most {DEPTH} lists and dicts inside each other")
         lines = text[1:-1].split(",\n")
         if len(lines) != len(found):  # it was written in another way
             lines = [encode(each) for each in found]
