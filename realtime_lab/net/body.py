@@ -48,27 +48,39 @@ def check_depth(text: str, value: Any) -> None:
         raise ValueError(f"more than {DEPTH} lists and dicts are inside each other")
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+decode = json.JSONDecoder(parse_constant=_no_number).decode
+"""What a peer's JSON text says; Python's own would take NaN and Infinity for numbers. Raises ValueError, RecursionError."""
+
+
 def dump(value: Any) -> tuple[str, str | None]:
     """(JSON text, attachments): the attachments are a JSON array of base64 strings, or None when there are no bytes.
 
     The text is plain ASCII, so that any string can be stored. Raises NotSerialisable.
     """
     try:
-        text = encode(value)
+        return encode(value), None
     except (TypeError, ValueError, RecursionError):
         return _dump_with_bytes(value)  # or it cannot be stored at all
+
+
+def dump_data(data: Any) -> tuple[str, str | None]:
+    """As `dump`, for what an application gives: it goes on into an envelope or an answer, so it must not be nested too deeply."""
+    text, attachments = dump(data)
     try:
-        check_depth(text, value)
+        check_depth(text, data)
     except ValueError as error:
         raise _not_storable(error) from None
-    return text, None
+    return text, attachments
 
 
 def _dump_with_bytes(value: Any) -> tuple[str, str | None]:
     try:
         content, attachments = Packet.deconstruct_binary(value)
         text = encode(content)
-        check_depth(text, value)
     except (TypeError, ValueError, RecursionError) as error:
         raise _not_storable(error) from None
     if not attachments:

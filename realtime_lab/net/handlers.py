@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
-from realtime_lab.net.body import dump
+from realtime_lab.net.body import dump_data
 from realtime_lab.net.reporting import report
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -90,7 +90,7 @@ class Handlers:
             if result is not None and inspect.isawaitable(result):
                 result = await result
             if answers and result is not None:
-                dump(result)
+                dump_data(result)
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
             if (task := asyncio.current_task()) and task.cancelling():  # not something that it waited for, but the handler itself

@@ -15,7 +15,7 @@ from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
 from realtime_lab.history.journal import Kind
-from realtime_lab.net.body import check_depth, check_placeholders, encode
+from realtime_lab.net.body import check_depth, check_placeholders, decode, encode
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
@@ -52,15 +52,10 @@ def ignore(kind: Kind, /, **details: Any) -> None:
     """The observer of production use: records nothing and grows nothing."""
 
 
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is not JSON")
-
-
 class _StrictJson:
-    """As the JavaScript parser reads and writes: Python's own takes NaN and Infinity for numbers."""
+    """As the JavaScript parser reads and writes."""
 
-    dumps = staticmethod(json.dumps)
-    loads = staticmethod(json.JSONDecoder(parse_constant=_no_number).decode)
+    dumps, loads = staticmethod(json.dumps), staticmethod(decode)
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is untyped
