@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from realtime_lab.errors import AlreadyClosed, StoreFailed
+from realtime_lab.errors import AlreadyClosed, RealtimeLabError, StoreFailed
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Schema, database_path, open_database
 from realtime_lab.net.statements import Statements
@@ -188,6 +188,8 @@ class ClientStore:
         """What cannot be read, or written, although the file is an SQLite database, is damaged: these statements are right."""
         try:
             yield
+        except RealtimeLabError:  # it says already what is wrong
+            raise
         except (sqlite3.Error, ValueError, TypeError, LookupError, RecursionError) as error:
             raise StoreFailed(f"the client store {self.path} is damaged: {error}. Put a backup in its place.") from error
 
