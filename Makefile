@@ -1,4 +1,4 @@
-# Five commands: `make lab`, `make test`, `make soak`, `make full`, `make bench`. Plain `make` prints them.
+# Six commands: `make lab`, `make test`, `make soak`, `make full`, `make bench`, `make audit`. Plain `make` prints them.
 # PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
 
 PYTHON ?= python3
@@ -28,7 +28,7 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test soak full bench renew clean moved
+.PHONY: help lab test soak full bench audit renew clean moved
 
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
@@ -36,6 +36,7 @@ help:
 	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
 	@echo "make bench  measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
+	@echo "make audit  ask whether a pinned package is known to be vulnerable; needs the network (see SECURITY.md)"
 	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
 	@echo "make clean  remove .venv and every cache"
 	@echo "PYTHON=python3.12 chooses the Python for a new .venv; 3.11 is the oldest that works."
@@ -63,6 +64,9 @@ full: .venv/test.stamp
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
+audit: .venv/audit.stamp
+	.venv/audit/$(notdir $(BIN))/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 clean:
 	rm -rf .venv .full .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -85,6 +89,11 @@ clean:
 	@echo "Installing the lab and the test tools (a minute or two the first time) ..."
 	$(INSTALL) ".[lab,test]"
 	@touch .venv/lab.stamp $@
+
+.venv/audit.stamp: .venv/made-in
+	$(PY) -m venv .venv/audit
+	.venv/audit/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@touch $@
 
 .venv/bench.stamp: .venv/made-in pyproject.toml constraints.txt
 	$(INSTALL) ".[bench]"

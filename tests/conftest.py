@@ -13,6 +13,7 @@ from tests.examples import ALL
 
 settings.register_profile("thorough", settings(), max_examples=ALL, deadline=None)  # how long an example takes says how busy the machine is
 settings.register_profile("quick", settings.get_profile("thorough"), max_examples=ALL // 4)
+settings.register_profile("fuzz", settings.get_profile("thorough"), max_examples=ALL * 10)
 settings.load_profile("quick")
 
 LIMIT = 30.0

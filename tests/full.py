@@ -41,6 +41,7 @@ PROPERTIES = (
     *("tests/history", "tests/rules", "tests/lab/test_schedule.py"),
     *("tests/net/test_wire.py", "tests/net/test_body.py", "tests/widgets/test_answers.py"),
 )
+FUZZ = tuple(f"tests/net/test_fuzz_{what}.py" for what in ("link", "server", "client", "stores"))
 
 CHECKS = (
     Check(
@@ -81,6 +82,12 @@ CHECKS = (
         sentence="What holds for every run, record and chunking is tried with four times as many examples as in make test.",
         command=(*PYTEST, "-q", "-n", "2", "-m", "full or not full", "--hypothesis-profile=thorough", *PROPERTIES),
         minutes=10,
+    ),
+    Check(
+        name="fuzz",
+        sentence="Hostile peers, hostile servers and damaged files, with forty times as many examples as in make test.",
+        command=(*PYTEST, "-q", "-n", "2", "--dist", "worksteal", "--hypothesis-profile=fuzz", *FUZZ),
+        minutes=15,
     ),
     Check(
         name="pytest -m full",

@@ -190,7 +190,7 @@ def test_every_event_of_any_content_is_answered_and_only_what_was_its_turn_is_on
         stack = under_fire(tmp_path, errors)
         it, good = runner.run(stack.__aenter__())
 
-        @settings(max_examples=examples(200), deadline=None)
+        @settings(max_examples=examples(60), deadline=None)
         @given(steps=st.lists(STEPS, min_size=1, max_size=8))
         def answered(steps: list[Single | Many]) -> None:
             me = next(names)
@@ -236,7 +236,7 @@ def test_whatever_a_peer_shouts_the_others_are_served_and_it_is_forgotten(tmp_pa
         stack = under_fire(tmp_path, errors, ping_interval=2, ping_timeout=1)
         it, good = runner.run(stack.__aenter__())
 
-        @settings(max_examples=examples(200), deadline=None)
+        @settings(max_examples=examples(60), deadline=None)
         @given(
             opening=st.sampled_from([None, "40", '40{"realtime_lab":{"client_id":"c","nack":true,"batch":true,"replay":true}}']),
             messages=st.lists(RAW, max_size=6),
@@ -299,7 +299,7 @@ def test_whoever_says_where_it_stands_is_told_the_truth_or_what_is_expected(tmp_
         for number in range(3):
             runner.run(it.server.publish(CHAT, number))
 
-        @settings(max_examples=examples(200), deadline=None)
+        @settings(max_examples=examples(60), deadline=None)
         @given(opening=openings())
         def told(opening: tuple[Any, str]) -> None:
             runner.run(announce(it, opening[0]))
