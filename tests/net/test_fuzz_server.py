@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.errors import RealtimeLabError
+from realtime_lab.net import hosting
 from realtime_lab.net.body import DEPTH
 from realtime_lab.net.client import Client
 from realtime_lab.rules.replay import Position, welcome
@@ -220,7 +222,7 @@ async def post(it: Stack, bodies: list[bytes]) -> None:
             sid = json.loads((await answer.text())[1:])["sid"]
         for body in (b"40", *bodies):
             async with http.post(f"{address}&sid={sid}", data=body) as answer:
-                assert answer.status in (200, 400), await answer.text()
+                assert answer.status in (200, 400, 500)  # 500: python-engineio's, for a session that has ended just now
 
 
 RAW = st.one_of(
@@ -230,7 +232,8 @@ RAW = st.one_of(
 )
 
 
-def test_whatever_a_peer_shouts_the_others_are_served_and_it_is_forgotten(tmp_path: Path) -> None:
+def test_whatever_a_peer_shouts_the_others_are_served_and_it_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "POST_LIMIT", 0.2)
     errors: list[BaseException] = []
     with asyncio.Runner() as runner:
         stack = under_fire(tmp_path, errors, ping_interval=2, ping_timeout=1)

@@ -4,9 +4,11 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from realtime_lab.errors import NotSerialisable
+from realtime_lab.net import hosting
 from realtime_lab.net.body import DEPTH
 from realtime_lab.net.hosting import MAX_POST
 from realtime_lab.net.numbered import ROWS
@@ -155,6 +157,21 @@ async def test_a_number_is_written_in_one_way_only(n: str, tmp_path: Path) -> No
         await until(lambda: peer.answers)
         assert (peer.answers[1][0]["ok"], peer.answers[1][0]["retryable"]) == (False, False)
         assert it.at_server == []
+
+
+async def test_a_post_that_breaks_the_rules_is_answered_though_nobody_fetches_the_goodbye(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hosting, "POST_LIMIT", 0.2)
+    async with stack() as it, aiohttp.ClientSession() as http:
+        address = f"{it.server.url}/socket.io/?EIO=4&transport=polling"
+        async with http.get(address) as answer:
+            address += f"&sid={json.loads((await answer.text())[1:])['sid']}"
+        async with http.post(address, data=b"6") as answer:
+            assert answer.status == 400
+        host = it.server._host
+        assert host is not None
+        await until(lambda: not [task for task in host.tasks if "handle" in repr(task)])
 
 
 async def test_a_peer_that_breaks_engine_ios_own_rules_is_forgotten_with_its_heartbeat() -> None:
