@@ -1,7 +1,7 @@
 """How python-socketio reads the packets of a peer: one that goes wrong must not take those behind it with it.
 
 Bytes belong to the packet that has announced them. If that one is not finished, because a text comes first or because its bytes fit in
-nowhere, python-socketio goes on to take everything that follows for its bytes, and refuses all of it (measured). So it is forgotten here.
+nowhere, python-socketio goes on to take everything that follows for its bytes, and refuses all of it (measured). So a text ends it here.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,7 @@ def read_on(sio: Any, forget: Callable[..., object]) -> None:
         *whose, data = arguments
         if isinstance(data, str):
             forget(*whose)
-        try:
-            await read(*arguments)
-        except BaseException:
-            forget(*whose)
-            raise
+        await read(*arguments)
 
     sio.eio.on("message", message)
 
