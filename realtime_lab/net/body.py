@@ -48,11 +48,12 @@ def check_depth(text: str, value: Any) -> None:
         raise ValueError(f"more than {DEPTH} lists and dicts are inside each other")
 
 
-def _no_number(text: str) -> None:
+def no_number(text: str) -> None:
+    """Raise ValueError: NaN and Infinity are none in JSON, but Python reads them."""
     raise ValueError(f"{text} is not JSON")
 
 
-decode = json.JSONDecoder(parse_constant=_no_number).decode
+decode = json.JSONDecoder(parse_constant=no_number).decode
 """What a peer's JSON text says; Python's own would take NaN and Infinity for numbers. Raises ValueError, RecursionError."""
 
 

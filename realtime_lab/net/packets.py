@@ -8,14 +8,16 @@ peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets;
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from engineio import json as engineio_json
 from engineio.payload import Payload
 from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
 from realtime_lab.history.journal import Kind
-from realtime_lab.net.body import check_depth, check_placeholders, decode, encode
+from realtime_lab.net.body import check_depth, check_placeholders, encode, no_number
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
@@ -53,9 +55,9 @@ def ignore(kind: Kind, /, **details: Any) -> None:
 
 
 class _StrictJson:
-    """As the JavaScript parser reads and writes."""
+    """As the JavaScript parser reads and writes; and no whole number of more than 100 digits is read, as python-engineio has it."""
 
-    dumps, loads = staticmethod(json.dumps), staticmethod(decode)
+    dumps, loads = staticmethod(json.dumps), staticmethod(partial(engineio_json.loads, parse_constant=no_number))
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is untyped
@@ -65,6 +67,8 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is u
 
     def decode(self, encoded_packet: str) -> int | None:
         """As python-socketio's, but strict."""
+        if encoded_packet.startswith("0"):
+            self.json = packet.Packet.json  # CONNECT: what is wrong in it is refused with an answer (envelope.py)
         try:
             attachments: int | None = super().decode(encoded_packet)
         except RecursionError:
