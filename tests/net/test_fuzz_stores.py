@@ -215,6 +215,22 @@ async def test_a_write_ahead_log_without_its_database_is_not_thrown_away(kind: s
     assert (tmp_path / "left" / "a.db-wal").read_bytes() == before
 
 
+@pytest.mark.parametrize("body", ["CAST(x'22ff22' AS TEXT)", "'[1,'", "x'31'", "NULL"], ids=["no text", "no JSON", "bytes", "nothing"])
+async def test_an_outbox_that_cannot_be_read_is_damaged(body: str, tmp_path: Path) -> None:
+    await filled_store(tmp_path / "a.db", lambda: None)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'body TEXT NOT NULL', 'body TEXT') WHERE name = 'store_events'")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute(f"UPDATE store_events SET body = {body} WHERE n = 5")
+    store = ClientStore(tmp_path / "a.db")
+    await store.open()
+    with pytest.raises(StoreFailed, match="is damaged"):
+        await store.pending()
+    await store.close()
+
+
 @pytest.mark.parametrize("column", ["event", "body", "room", "attachments", "at"])
 async def test_a_stored_event_whose_columns_have_lost_their_kind_is_no_event(column: str, tmp_path: Path) -> None:
     await filled_log(tmp_path / "a.db", lambda: None)
