@@ -1,4 +1,4 @@
-# Six commands: `make lab`, `make test`, `make soak`, `make full`, `make mutants`, `make bench`. Plain `make` prints them.
+# The commands are printed by plain `make`.
 # PYTHON chooses the interpreter for a new .venv. LAB_ARGS is passed on to JupyterLab.
 
 PYTHON ?= python3
@@ -29,17 +29,20 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test soak full mutants bench renew clean moved
+.PHONY: help lab test soak full mutants flakes versions bench audit renew clean moved
 
 help:
-	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
-	@echo "make test   install what the tests need and run what CI runs"
-	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
-	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
-	@echo "make mutants  break the pure floors in every small way; the tests must notice; again to go on  (MUTANTS_ARGS=\"rules/retry\")"
-	@echo "make bench  measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
-	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
-	@echo "make clean  remove .venv and every cache"
+	@echo "make lab       install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
+	@echo "make test      install what the tests need and run what CI runs"
+	@echo "make full      run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
+	@echo "make soak      break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
+	@echo "make mutants   break the pure floors in every small way; the tests must notice; again to go on  (MUTANTS_ARGS=\"rules/retry\")"
+	@echo "make flakes    run the whole suite 20 times, shuffled, under load; again to go on"
+	@echo "make versions  run the same tests with other versions of what they need; again to go on"
+	@echo "make bench     measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
+	@echo "make audit     ask whether a pinned package is known to be vulnerable; needs the network (see SECURITY.md)"
+	@echo "make renew     run the notebooks and store their outputs, after a change that a learner can see"
+	@echo "make clean     remove .venv and every cache"
 	@echo "PYTHON=python3.12 chooses the Python for a new .venv; 3.11 is the oldest that works."
 
 lab: .venv/lab.stamp
@@ -60,7 +63,13 @@ soak: .venv/test.stamp
 	$(PY) -m tests.soak $(SOAK_ARGS)
 
 full: .venv/test.stamp
-	$(PY) tests/full.py $(FULL_ARGS)
+	$(PY) -m tests.full checks $(FULL_ARGS)
+
+flakes: .venv/flakes.stamp
+	$(PY) -m tests.full flakes $(FULL_ARGS)
+
+versions: .venv/test.stamp
+	$(PY) -m tests.full versions $(FULL_ARGS)
 
 mutants: .venv/mutants.stamp
 	$(PY) -m tests.mutants $(MUTANTS_ARGS)
@@ -68,8 +77,11 @@ mutants: .venv/mutants.stamp
 bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
+audit: .venv/audit.stamp
+	.venv/audit/$(notdir $(BIN))/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 clean:
-	rm -rf .venv .full .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	rm -rf .venv .full .versions .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/made-in: $(MOVED)
@@ -91,8 +103,17 @@ clean:
 	$(INSTALL) ".[lab,test]"
 	@touch .venv/lab.stamp $@
 
+.venv/audit.stamp: .venv/made-in
+	$(PY) -m venv .venv/audit
+	.venv/audit/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@touch $@
+
 .venv/bench.stamp: .venv/made-in pyproject.toml constraints.txt
 	$(INSTALL) ".[bench]"
+	@touch $@
+
+.venv/flakes.stamp: .venv/test.stamp
+	$(INSTALL) ".[lab,test,flakes]"
 	@touch $@
 
 .venv/mutants.stamp: .venv/test.stamp

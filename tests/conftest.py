@@ -21,6 +21,7 @@ settings.register_profile(
     database=None,
     phases=[Phase.explicit, Phase.generate],
 )
+settings.register_profile("fuzz", settings.get_profile("thorough"), max_examples=ALL * 10)
 settings.load_profile("quick")
 
 LIMIT = 30.0

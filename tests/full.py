@@ -1,8 +1,9 @@
-"""The long checks that `make full` runs: resumable, in pieces of 30 minutes, and plain about what was not reached.
+"""The runner of the long checks: resumable, in pieces of 30 minutes, and plain about what was not reached.
 
-What has passed is remembered in .full/state.json for exactly this content of the tree. Any change starts anew.
+`make full`, `make flakes` and `make versions` run the lists of checks.py. What has passed is remembered in .full/ for exactly this content
+of the tree. Any change starts anew.
 Exit code 0: everything passed. 1: something failed. 3: nothing failed, but not everything was reached; call it again.
-To add a check, add a Check to CHECKS. A check may print lines that begin with "figure:"; the last one goes into the table.
+A check may print lines that begin with "figure:"; the last one goes into the table.
 """
 
 import argparse
@@ -14,98 +15,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.checks import LISTS, Check
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".full"
 PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One long check: a command that must succeed `runs` times in a row."""
-
-    name: str
-    sentence: str
-    command: tuple[str, ...]
-    minutes: float  # what one run may take at most; a longer run has failed
-    runs: int = 1
-    busy_loops: int = 0  # this many processes compute beside it
-
-
-PYTEST = (sys.executable, "-m", "pytest")
-PROPERTIES = (
-    *("tests/history", "tests/rules", "tests/lab/test_schedule.py"),
-    *("tests/net/test_wire.py", "tests/net/test_body.py", "tests/widgets/test_answers.py"),
-)
-
-COVERAGE = (
-    *("--cov=realtime_lab.rules", "--cov=realtime_lab.history", "--cov-branch"),
-    *("--cov-report=term-missing:skip-covered", "--cov-fail-under=100"),
-)
-
-CHECKS = (
-    Check(
-        name="nbval x 20 under load",
-        sentence="Every notebook gives its committed outputs, twenty times in a row, with two busy loops beside it.",
-        command=(*PYTEST, "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks"),
-        minutes=5,
-        runs=20,
-        busy_loops=2,
-    ),
-    Check(
-        name="soak",
-        sentence="200 random schedules of 50 events with cuts, stalls, lost acknowledgements, crashes and restarts: nothing lost or twice.",
-        command=(sys.executable, "-m", "tests.soak", "--mode", "up"),
-        minutes=10,
-    ),
-    Check(
-        name="soak, server to client",
-        sentence="200 random schedules with 5 clients, cuts in replays, crashes, refreshes, trims: each is given the log, once, in order.",
-        command=(sys.executable, "-m", "tests.soak", "--mode", "down"),
-        minutes=10,
-    ),
-    Check(
-        name="exercises x 20",
-        sentence="Every solution of an exercise is kept, and every wrong answer is broken by its case, twenty times in a row.",
-        command=(*PYTEST, "-q", "-n", "2", "--dist", "loadfile", "-m", "full or not full", "tests/lab/exercises"),
-        minutes=5,
-        runs=20,
-    ),
-    Check(
-        name="the whole sweep of lesson 11",
-        sentence="Five designs, at least 150 break points each, less than two minutes, the same fates twice.",
-        command=(sys.executable, "-m", "tests.full_sweep"),
-        minutes=6,
-    ),
-    Check(
-        name="every property, thoroughly",
-        sentence="What holds for every run, record and chunking is tried with four times as many examples as in make test.",
-        command=(*PYTEST, "-q", "-n", "2", "-m", "full or not full", "--hypothesis-profile=thorough", *PROPERTIES),
-        minutes=10,
-    ),
-    Check(
-        name="every branch of the pure floors",
-        sentence="The tests of rules/ and history/ go through every branch of these two floors.",
-        command=(*PYTEST, "-qq", "-n", "2", *COVERAGE, "tests/rules", "tests/history"),
-        minutes=10,
-    ),
-    Check(
-        name="pytest -m full",
-        sentence="The tests that are too long for make test: many labs in one process, the same script many times.",
-        command=(*PYTEST, "-q", "-m", "full and not browser", "tests"),
-        minutes=20,
-    ),
-    Check(
-        name="in a browser",
-        sentence="Every lesson in JupyterLab and Chromium: all its cells, and by hand what its text asks for. Pictures are in artefacts/.",
-        command=(*PYTEST, "-q", "-m", "full and browser", "tests/widgets"),
-        minutes=20,
-    ),
-)
 
 
 @dataclass
@@ -252,7 +171,7 @@ def report(checks: Sequence[Check], state: State, minutes: float) -> int:
     missing = verdicts.count(NOT_REACHED)
     print(f"\n{verdicts.count(PASSED)} passed, {verdicts.count(FAILED)} failed, {missing} not reached.", end=" ")
     if missing:
-        print("Not everything was checked: run `make full` again to go on.", end="")
+        print("Not everything was checked: run it again to go on.", end="")
     print()
     return 1 if FAILED in verdicts else 3 if missing else 0
 
@@ -270,12 +189,13 @@ def figure_line(check: Check, record: Record, minutes: float) -> str:
     return "; ".join(parts)
 
 
-def main(arguments: Sequence[str] | None = None, checks: Sequence[Check] = CHECKS) -> int:
+def main(arguments: Sequence[str] | None = None, lists: Mapping[str, Sequence[Check]] = LISTS) -> int:
     parser = argparse.ArgumentParser(description="Run the long checks.")
+    parser.add_argument("which", choices=lists, help="which list of them")
     parser.add_argument("--minutes", type=float, default=30, help="start nothing that could end later than this (default 30)")
     parser.add_argument("--restart", action="store_true", help="forget what has passed")
     options = parser.parse_args(arguments)
-    path = FOLDER / "state.json"
+    path, checks = FOLDER / f"{options.which}.json", lists[options.which]
     if options.restart:
         path.unlink(missing_ok=True)
     state = State(path, tree_hash())

@@ -27,21 +27,21 @@ def check(full: ModuleType, code: str, **options: object) -> object:
 
 def test_all_passed_is_0_and_the_figure_is_shown(full: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     checks = (check(full, "print('figure: 7 labs a second')", runs=2, busy_loops=1),)
-    assert full.main([], checks) == 0
+    assert full.main(["checks"], {"checks": checks}) == 0
     assert "2 of 2 runs" in (out := capsys.readouterr().out)
     assert "7 labs a second" in out
 
 
 def test_a_failure_is_1_and_stays_visible_after_a_later_success(full: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     checks = (check(full, "import pathlib, sys; sys.exit(not pathlib.Path('repaired').exists())"),)
-    assert full.main([], checks) == 1
+    assert full.main(["checks"], {"checks": checks}) == 1
     (full.ROOT / "repaired").touch()
-    assert full.main([], checks) == 0
+    assert full.main(["checks"], {"checks": checks}) == 0
     assert "FAILED RUNS ON THIS TREE: 1" in capsys.readouterr().out
 
 
 def test_a_run_that_does_not_end_has_failed(full: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    assert full.main([], (check(full, "import time; time.sleep(60)", minutes=0.01),)) == 1
+    assert full.main(["checks"], {"checks": (check(full, "import time; time.sleep(60)", minutes=0.01),)}) == 1
     assert "did not end within 0.01 minutes" in capsys.readouterr().out
 
 
@@ -50,15 +50,15 @@ def test_what_does_not_fit_is_not_reached_and_the_next_call_goes_on(
 ) -> None:
     counting = "import pathlib; p = pathlib.Path('runs'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
     checks = (check(full, counting, runs=1), check(full, counting, name="another", minutes=2))
-    assert full.main(["--minutes", "1.5"], checks) == 3
+    assert full.main(["checks", "--minutes", "1.5"], {"checks": checks}) == 3
     assert "1 passed, 0 failed, 1 not reached" in capsys.readouterr().out
-    assert full.main([], checks) == 0
+    assert full.main(["checks"], {"checks": checks}) == 0
     assert (full.ROOT / "runs").read_text() == "xx", "what had passed was not run again"
     monkeypatch.setattr(full, "tree_hash", lambda: "another tree")
-    assert full.main(["--minutes", "0"], checks) == 3, "another tree starts anew"
+    assert full.main(["checks", "--minutes", "0"], {"checks": checks}) == 3, "another tree starts anew"
 
 
 def test_restart_forgets(full: ModuleType) -> None:
     checks = (check(full, ""),)
-    assert full.main([], checks) == 0
-    assert full.main(["--restart", "--minutes", "0"], checks) == 3
+    assert full.main(["checks"], {"checks": checks}) == 0
+    assert full.main(["checks", "--restart", "--minutes", "0"], {"checks": checks}) == 3

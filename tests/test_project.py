@@ -65,7 +65,7 @@ def test_conda_and_pip_install_the_same_packages_in_the_same_ranges() -> None:
 
 def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
     pinned = pins()
-    for requirement in requirements("lab", "test", "bench", "mutants"):
+    for requirement in requirements("lab", "test", "bench", "mutants", "flakes"):
         (pin,) = pinned[canonicalize_name(requirement.name)].specifier
         assert pin.operator == "=="
         assert requirement.specifier.contains(pin.version), f"{requirement} excludes the pin {pin.version}"
@@ -73,7 +73,7 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows() -> None:
 
 def test_every_package_that_an_install_brings_in_is_pinned() -> None:
     pinned, seen = pins(), set()
-    waiting = [(canonicalize_name(r.name), tuple(r.extras)) for r in requirements("lab", "test", "bench", "mutants")]
+    waiting = [(canonicalize_name(r.name), tuple(r.extras)) for r in requirements("lab", "test", "bench", "mutants", "flakes")]
     while waiting:
         name, extras = waiting.pop()
         if (name, extras) in seen:

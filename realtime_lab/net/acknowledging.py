@@ -9,6 +9,7 @@ from realtime_lab.net.gate import Gate
 from realtime_lab.net.hosting import MAX_POST
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
+from realtime_lab.net.reading import server_reads_on
 
 asked: ContextVar[bool] = ContextVar("realtime_lab_asked", default=False)
 """Did the sender of the event that is being handled ask for an acknowledgement?"""
@@ -29,4 +30,5 @@ class AcknowledgingServer(socketio.AsyncServer):  # type: ignore[misc]  # python
 def own_server(gate: Gate, **heartbeat: int) -> Any:
     """A server of ours, which logs what it has to say, reads packets strictly, and asks the gate about pages."""
     options: dict[str, Any] = {**heartbeat, "serializer": StrictPacket, "logger": LOG, "engineio_logger": LOG}
-    return AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, cors_allowed_origins=gate.welcomes, **options)
+    sio = AcknowledgingServer(async_mode="aiohttp", max_http_buffer_size=MAX_POST, cors_allowed_origins=gate.welcomes, **options)
+    return server_reads_on(sio)

@@ -7,6 +7,7 @@ from socketio import packet
 
 from realtime_lab.errors import InvalidSetting
 from realtime_lab.net.packets import StrictPacket
+from realtime_lab.net.reading import server_reads_on
 
 
 def attachable(sio: Any) -> Any:
@@ -25,4 +26,4 @@ def attachable(sio: Any) -> Any:
             '"disconnect" a peer could call lifecycle handlers. Leave serializer= out.'
         )
     sio.packet_class = sio.packet_class if issubclass(sio.packet_class, StrictPacket) else StrictPacket
-    return sio
+    return server_reads_on(sio)

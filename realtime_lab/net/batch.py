@@ -15,7 +15,7 @@ from contextlib import suppress
 from operator import lt
 from typing import Any, NamedTuple
 
-from realtime_lab.net.body import encode
+from realtime_lab.net.body import decode, encode
 from realtime_lab.net.envelope import BATCH, MAX_NUMBER, OURS
 from realtime_lab.net.event_reader import Stored
 from realtime_lab.net.packets import RESERVED
@@ -73,7 +73,7 @@ def open_batch(arguments: Sequence[Any]) -> tuple[Sequence[int], Sequence[str], 
     """
     try:
         (text,) = arguments
-        offsets, names, data = zip(*json.loads(text), strict=True)
+        offsets, names, data = zip(*decode(text), strict=True)
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"a batch is one text, a JSON array of [offset, event, data] ({error})") from None
     if {*map(type, offsets)} != {int} or not 0 < offsets[0] <= offsets[-1] <= MAX_NUMBER or not all(map(lt, offsets, offsets[1:])):

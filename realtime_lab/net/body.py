@@ -14,6 +14,8 @@ from socketio.packet import Packet
 from realtime_lab.errors import NotSerialisable
 
 COMPACT = (",", ":")
+DEPTH = 100
+"""Lists and dicts inside each other that data may have at most. Python's own limit depends on who calls, and a peer could reach it."""
 FINGERPRINT = 32
 """Hexadecimal digits of a fingerprint (128 bits)."""
 
@@ -29,6 +31,32 @@ def encode(value: Any) -> str:
     return "".join(_CHUNKS(value, 0)) if _CHUNKS is not None else _ENCODER.encode(value)
 
 
+def too_deep(value: Any, levels: int = DEPTH) -> bool:
+    """Are more lists and dicts than this inside each other?"""
+    inside = [value]
+    for _ in range(levels + 1):
+        inside = [each for each in inside if isinstance(each, (list, dict, tuple))]
+        if not inside:
+            return False
+        inside = [part for each in inside for part in (each.values() if isinstance(each, dict) else each)]
+    return True
+
+
+def check_depth(text: str, value: Any) -> None:
+    """Raise ValueError if what has become this JSON is nested too deeply. The text says quickly that most data cannot be."""
+    if text.count("[") + text.count("{") > DEPTH and too_deep(value):
+        raise ValueError(f"more than {DEPTH} lists and dicts are inside each other")
+
+
+def no_number(text: str) -> None:
+    """Raise ValueError: NaN and Infinity are none in JSON, but Python reads them."""
+    raise ValueError(f"{text} is not JSON")
+
+
+decode = json.JSONDecoder(parse_constant=no_number).decode
+"""What a peer's JSON text says; Python's own would take NaN and Infinity for numbers. Raises ValueError, RecursionError."""
+
+
 def dump(value: Any) -> tuple[str, str | None]:
     """(JSON text, attachments): the attachments are a JSON array of base64 strings, or None when there are no bytes.
 
@@ -40,18 +68,30 @@ def dump(value: Any) -> tuple[str, str | None]:
         return _dump_with_bytes(value)  # or it cannot be stored at all
 
 
+def dump_data(data: Any) -> tuple[str, str | None]:
+    """As `dump`, for what an application gives: it goes on into an envelope or an answer, so it must not be nested too deeply."""
+    text, attachments = dump(data)
+    try:
+        check_depth(text, data)
+    except ValueError as error:
+        raise _not_storable(error) from None
+    return text, attachments
+
+
 def _dump_with_bytes(value: Any) -> tuple[str, str | None]:
     try:
         content, attachments = Packet.deconstruct_binary(value)
         text = encode(content)
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotSerialisable(
-            f"this data cannot be stored as JSON: {error}. Use numbers, text, lists, dicts, booleans, None or bytes."
-        ) from None
+        raise _not_storable(error) from None
     if not attachments:
         return text, None
     check_placeholders(text, attachments)
     return text, json.dumps([base64.b64encode(each).decode("ascii") for each in attachments], separators=COMPACT)
+
+
+def _not_storable(error: Exception) -> NotSerialisable:
+    return NotSerialisable(f"this data cannot be stored as JSON: {error}. Use numbers, text, lists, dicts, booleans, None or bytes.")
 
 
 def check_placeholders(text: str, attachments: list[bytes]) -> None:

@@ -10,11 +10,12 @@ The tables:
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from realtime_lab.errors import AlreadyClosed
+from realtime_lab.errors import AlreadyClosed, RealtimeLabError, StoreFailed
 from realtime_lab.net.body import dump, load
 from realtime_lab.net.database import Database, Parameters, Schema, database_path, open_database
 from realtime_lab.net.statements import Statements
@@ -130,19 +131,21 @@ class ClientStore:
         """What is not settled, in order. Raises StoreFailed, AlreadyClosed."""
         sql = "SELECT n, event, body, attachments, gone FROM store_events ORDER BY n"
         rows = await self._in_turn(lambda: self._opened().execute(sql))
-        return [Pending(n, event, load(body, attachments), bool(gone)) for n, event, body, attachments, gone in rows]
+        with self._whole():
+            return [Pending(n, _text(event), load(_text(body), attachments), bool(gone)) for n, event, body, attachments, gone in rows]
 
     async def _opening(self) -> Database:
         database = await open_database(self.path, SCHEMA, what="client store")
         try:
-            rows = await database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'store_events'")
-            said: dict[str, str] = dict(await database.execute("SELECT name, value FROM store_meta WHERE name IN ('epoch', 'offset')"))
+            with self._whole():
+                rows = await database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'store_events'")
+                said: dict[str, str] = dict(await database.execute("SELECT name, value FROM store_meta WHERE name IN ('epoch', 'offset')"))
+                self.position = Position(_text(said["epoch"]), int(said["offset"])) if said.keys() >= {"epoch", "offset"} else None
+                self.client_id = _text(database.identity)
+                self.highest = int(rows[0][0]) if rows else 0
         except BaseException:
             await database.close()
             raise
-        self.position = Position(said["epoch"], int(said["offset"])) if said.keys() >= {"epoch", "offset"} else None
-        self.client_id = database.identity
-        self.highest = rows[0][0] if rows else 0
         return database
 
     async def _close(self) -> None:
@@ -175,14 +178,32 @@ class ClientStore:
 
         async def run() -> T:
             async with self._turn:
-                return await work()
+                with self._whole():
+                    return await work()
 
         return await asyncio.shield(asyncio.ensure_future(run()))
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What cannot be read, or written, although the file is an SQLite database, is damaged: these statements are right."""
+        try:
+            yield
+        except RealtimeLabError:  # it says already what is wrong
+            raise
+        except (sqlite3.Error, ValueError, TypeError, LookupError, RecursionError) as error:
+            raise StoreFailed(f"the client store {self.path} is damaged: {error}. Put a backup in its place.") from error
 
     def _opened(self) -> Database:
         if self._database is None:
             raise AlreadyClosed(f"the client store {self.path} is not open. Call `await store.open()` first.")
         return self._database
+
+
+def _text(value: object) -> str:
+    """A column that has lost its kind is damaged."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.80} is no text")
+    return value
 
 
 def _rows(position: Position) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from realtime_lab.net.ending_queue import EndingQueue
 from realtime_lab.net.gate import shown
 from realtime_lab.net.logger import LOG
 from realtime_lab.net.packets import StrictPacket
+from realtime_lab.net.reading import client_reads_on
 from realtime_lab.net.to_the_end import to_the_end
 
 CLOSE_LIMIT = 1.0
@@ -104,13 +105,15 @@ class Connection:
         make: Any = self._answer
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), response_class=make)
         self._http._retry_connection = False  # a poll whose answer was lost would be asked again, and what it held never come (measured)
-        self._sio = socketio.AsyncClient(
-            reconnection=False,
-            handle_sigint=False,
-            serializer=StrictPacket,
-            http_session=self._http,
-            logger=LOG,
-            engineio_logger=LOG,
+        self._sio = client_reads_on(
+            socketio.AsyncClient(
+                reconnection=False,
+                handle_sigint=False,
+                serializer=StrictPacket,
+                http_session=self._http,
+                logger=LOG,
+                engineio_logger=LOG,
+            )
         )
         self._sio.eio.queue = EndingQueue()
         self._sio.on("connect", self._on_connect)

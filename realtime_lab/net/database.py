@@ -13,7 +13,7 @@ from uuid import uuid4
 import aiosqlite
 
 from realtime_lab.errors import AlreadyClosed, InvalidSetting, StoreFailed
-from realtime_lab.net.database_files import BUSY, another_kind, lock_of, remove_files, translated
+from realtime_lab.net.database_files import BUSY, another_kind, check_whole, lock_of, remove_files, translated
 
 MEMORY = ":memory:"
 
@@ -139,25 +139,34 @@ class Database:
             raise
 
     async def _prepare(self, schema: Schema, synchronous: Synchronous) -> None:
-        ((application_id,),) = await self.execute("PRAGMA application_id")
-        ((version,),) = await self.execute("PRAGMA user_version")
-        ((entries,),) = await self.execute("SELECT count(*) FROM sqlite_master")
+        ((application_id,),) = await self._ask("PRAGMA application_id")
+        ((version,),) = await self._ask("PRAGMA user_version")
+        ((entries,),) = await self._ask("SELECT count(*) FROM sqlite_master")
         new = not (application_id or version or entries)
         if not new:
             self._recognise(schema, application_id, version)
-        ((mode,),) = await self.execute("PRAGMA journal_mode = WAL")
+        ((mode,),) = await self._ask("PRAGMA journal_mode = WAL")
         if mode not in {"wal", "memory"}:
             raise StoreFailed(f"the {self.what} {self.path} cannot have a write-ahead log there. Put it on a local disk.")
         await self.execute(f"PRAGMA synchronous = {synchronous}")
         await self.execute("PRAGMA foreign_keys = ON")
         if new:
             await self._connection.executescript(schema.creation())
-        rows = await self.execute(schema.identity)
+        rows = await self._ask(schema.identity)
         if not rows:
             raise StoreFailed(
                 f"the {self.what} {self.path} has lost its identity: {schema.identity} gives nothing. Put a backup in its place."
             )
         self.identity = rows[0][0]
+
+    async def _ask(self, sql: str) -> list[Row]:
+        """What every database of this kind answers. Raises StoreFailed if this one does not."""
+        try:
+            return await self.execute(sql)
+        except sqlite3.Error as error:
+            raise StoreFailed(
+                f"the {self.what} {self.path} cannot be used: the file is damaged ({error}). Put a backup in its place."
+            ) from error
 
     def _recognise(self, schema: Schema, application_id: int, version: int) -> None:
         if application_id != schema.application_id:
@@ -206,8 +215,18 @@ async def _to_the_end(opening_database: Coroutine[Any, Any, Database]) -> Databa
 
 
 async def _open(path: str, schema: Schema, what: str, synchronous: Synchronous) -> Database:
-    lock = None if path == MEMORY else await asyncio.to_thread(lock_of, path, what)
+    lock = None if path == MEMORY else await asyncio.to_thread(_locked, path, what)
     return await _ready(Database(path, what, _connection(path), lock), lambda database: database._prepare(schema, synchronous))
+
+
+def _locked(path: str, what: str) -> sqlite3.Connection:
+    lock = lock_of(path, what)
+    try:
+        check_whole(path, what)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 async def _open_reader(path: str, what: str) -> Database:

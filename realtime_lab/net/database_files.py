@@ -93,6 +93,16 @@ def another_kind(path: str, what: str) -> StoreFailed:
     )
 
 
+def check_whole(path: str, what: str) -> None:
+    """SQLite removes a write-ahead log whose database is empty or gone, and with it what nobody else has. Raises StoreFailed instead."""
+    database, log = Path(path), Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size and not (database.exists() and database.stat().st_size):
+        raise StoreFailed(
+            f"the {what} {path} is empty or gone, and its write-ahead log {log} is still there, with what was committed last. "
+            "Put the database back beside it; or give a path that does not exist yet."
+        )
+
+
 def _check_files(path: Path, what: str) -> None:
     """What SQLite would report unclearly, or not at all: it opens a read-only file without a word, and then locks nothing."""
     folder = path.parent

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime_lab.errors import InvalidSetting, ReservedName
+from realtime_lab.net.body import DEPTH, too_deep
 from realtime_lab.rules.replay import REASONS, Position, Session
 
 SESSION = "session"
@@ -29,6 +30,7 @@ OURS = {SESSION: "tells clients where they stand in the log", BATCH: "carries ma
 """The names that a server with a log keeps for itself."""
 OUR_KEY = "realtime_lab"
 CLIENT_ID = re.compile(r"[\w.-]{1,64}")
+NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 MAX_NUMBER = 2**53
 """Beyond this a JavaScript peer cannot count."""
 
@@ -93,6 +95,7 @@ def peer_of(auth: Any, *, log: bool) -> Peer:
 
     log: has the server one? If not, an `offset` beside our key is the application's own affair.
     """
+    _check_depth(auth)
     ours = auth.get(OUR_KEY) if isinstance(auth, dict) else None
     if ours is None:
         return Peer(known=_position(auth, "auth") if log else None)
@@ -144,6 +147,7 @@ def seal(peer: Peer, n: int, data: Any, *, gone: bool = False) -> dict[str, Any]
 
 def unseal(peer: Peer, arguments: tuple[Any, ...]) -> Envelope:
     """Open what arrived. Raises ValueError, naming what was expected."""
+    _check_depth(arguments)
     if not peer.client_id:
         return Envelope(arguments)
     content = arguments[0] if len(arguments) == 1 else None
@@ -152,10 +156,11 @@ def unseal(peer: Peer, arguments: tuple[Any, ...]) -> Envelope:
     data = () if content.get("data") is None else (content["data"],)
     if "id" not in content and "data" in content:
         return Envelope(data)
-    owner, _, number = str(content.get("id")).rpartition(":")
-    if owner != peer.client_id or not number.isascii() or not number.isdigit() or not _number(int(number[:17])):
+    name = content.get("id")
+    owner, _, number = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+    if owner != peer.client_id or not NUMBER.fullmatch(number) or not _number(int(number)):
         raise ValueError(f'this connection announced the client_id "{peer.client_id}", so its ids are "{peer.client_id}:<n>"')
-    return Envelope(data, int(number[:17]), gone=content.get("gone") is True)
+    return Envelope(data, int(number), gone=content.get("gone") is True)
 
 
 def reply(answer: tuple[Any, ...]) -> Reply:
@@ -211,6 +216,12 @@ def unseal_session(arguments: Sequence[Any]) -> Session | None:
     if not isinstance(said, dict) or said.get("reason") not in REASONS or not isinstance(said.get("epoch"), str):
         return None
     return Session(said["epoch"], said["offset"], said["reason"]) if _number(said.get("offset"), least=0) else None
+
+
+def _check_depth(value: Any) -> None:
+    """The data of an event may have DEPTH levels, and is in an envelope, in a list."""
+    if too_deep(value, DEPTH + 2):
+        raise ValueError(f"data with at most {DEPTH} lists and dicts inside each other")
 
 
 def _number(value: Any, least: int = 1) -> bool:

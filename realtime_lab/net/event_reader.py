@@ -27,6 +27,8 @@ ROOMS = 10_000
 
 COLUMNS = "offset, event, body, attachments, room, at"
 
+KINDS: tuple[set[type], ...] = ({int}, {str}, {str}, {str, type(None)}, {str}, {float})
+
 IN_ALL_ROOMS = f"SELECT {COLUMNS} FROM log_events WHERE offset > :after ORDER BY offset LIMIT :limit"
 
 IN_ROOMS = f"""
@@ -69,7 +71,7 @@ class Stored(NamedTuple):
         """What was appended. Raises StoreFailed if it can no longer be read as that."""
         try:
             return load(self.body, self.attachments)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise StoreFailed(f"the stored event {self.offset} is damaged: {error}. Put a backup of the log in its place.") from error
 
 
@@ -105,12 +107,22 @@ class EventReader:
         complete = budget is None or budget.left >= 0
         if not complete and len(events) > 1:
             events.pop()  # the one that was too much
+        self._check_kinds(events)
         return Page([Stored._make(event) for event in events], head, trimmed, complete)
 
     async def owner_of(self, client_id: str) -> str | None:
         """See `EventLog.owner_of`."""
         rows = await self._rows("SELECT owner FROM log_clients WHERE client_id = ?", (client_id,))
         return rows[0][0] if rows else None
+
+    def _check_kinds(self, events: list[Row]) -> None:
+        """What is damaged may have become a value of another kind, and SQLite gives it as that. All rows at once, which takes no time."""
+        kinds = [{*map(type, column)} for column in zip(*events, strict=True)]
+        if all(kind <= expected for kind, expected in zip(kinds, KINDS, strict=False)):
+            return
+        for offset, *values in events:
+            if not all(type(value) in expected for value, expected in zip(values, KINDS[1:], strict=True)):
+                raise StoreFailed(f"the stored event {offset} in {self._path} is damaged. Put a backup of the log in its place.")
 
     async def _rows(self, sql: str, parameters: Parameters, enough: Enough | None = None) -> list[Row]:
         try:

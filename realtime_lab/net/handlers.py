@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from realtime_lab.errors import Rejected, StoreFailed, StoreInUse, TryAgain
-from realtime_lab.net.body import dump
+from realtime_lab.net.body import dump_data
 from realtime_lab.net.reporting import report
 
 H = TypeVar("H", bound=Callable[..., Any])
 
 Said = Callable[[Literal["handled", "failed"], str], object]
+
+MOST = 500
+"""Characters of an unexpected error that are told, and kept with the answer: it may quote what the peer has sent."""
 
 Begun = Callable[[], Any]
 """Gives, or raises, what a handler did that was called already."""
@@ -81,13 +84,13 @@ class Handlers:
         handler = self._handlers.get(event)
         if handler is None:
             said("handled", "")
-            return {"ok": False, "error": f"nobody handles {event!r}", "retryable": False}
+            return {"ok": False, "error": f"nobody handles {event!r:.80}", "retryable": False}
         try:
             result = handler(*arguments, **extra) if begun is None else begun()
             if result is not None and inspect.isawaitable(result):
                 result = await result
             if answers and result is not None:
-                dump(result)
+                dump_data(result)
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's handler raises
             said("failed", f"{type(error).__name__}: {error}")
             if (task := asyncio.current_task()) and task.cancelling():  # not something that it waited for, but the handler itself
@@ -95,7 +98,8 @@ class Handlers:
             if answers and isinstance(error, (TryAgain, Rejected)):
                 return {"ok": False, "error": str(error), "retryable": isinstance(error, TryAgain)}
             self._report(handler, event, error)
-            return {"ok": False, "error": f"{type(error).__name__}: {error}", "retryable": isinstance(error, (StoreFailed, StoreInUse))}
+            why = f"{type(error).__name__}: {error}"[:MOST]
+            return {"ok": False, "error": why, "retryable": isinstance(error, (StoreFailed, StoreInUse))}
         said("handled", "")
         return {"ok": True} if result is None or not answers else {"ok": True, "result": result}
 

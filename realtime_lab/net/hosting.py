@@ -18,6 +18,9 @@ from realtime_lab.net.sockets import listening, reset, unsent
 MAX_POST = 1_000_000
 """Bytes of one long-polling POST at most; python-engineio's own default."""
 
+POST_LIMIT = 30.0
+"""Seconds that one POST may take when its body has come; an `authenticate` and a `rooms` may take ten of them."""
+
 
 def heartbeat(**seconds: int) -> dict[str, int]:
     """Engine.IO's settings of this name, checked. Raises InvalidSetting."""
@@ -171,5 +174,17 @@ async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
             await request.content.wait_eof()
         except OSError:  # the client is gone, and nobody reads this answer
             return web.Response(status=400)
-    response: web.StreamResponse = await handler(request)
-    return response
+    return await _in_time(request, handler)
+
+
+async def _in_time(request: web.Request, handler: Any) -> web.StreamResponse:
+    """python-engineio answers a POST that breaks its rules when the client has fetched the goodbye, and so perhaps never (measured)."""
+    limit = asyncio.timeout(POST_LIMIT if request.method == "POST" else None)
+    try:
+        async with limit:
+            response: web.StreamResponse = await handler(request)
+            return response
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return web.Response(status=400)

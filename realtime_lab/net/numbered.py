@@ -11,13 +11,12 @@ the answers that are not just {"ok": true}, and {"ok": false, ...} is about the 
 goes alone.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from realtime_lab.net.body import encode
+from realtime_lab.net.body import DEPTH, decode, encode, too_deep
 from realtime_lab.net.envelope import MAX_NUMBER, OURS, Reply, reply
 from realtime_lab.net.packets import RESERVED
 
@@ -64,7 +63,9 @@ def open_batch(arguments: Sequence[Any]) -> list[Row]:
     """What arrived. Raises ValueError, naming what was expected."""
     try:
         (text,) = arguments
-        found = json.loads(text)
+        found = decode(text)
+        if len(found) > ROWS or too_deep(found, DEPTH + 2):
+            raise ValueError(f"it has {ROWS} events at most, and data at most {DEPTH} lists and dicts inside each other")
         lines = text[1:-1].split(",\n")
         if len(lines) != len(found):  # it was written in another way
             lines = [encode(each) for each in found]

@@ -8,14 +8,16 @@ peer's arguments (measured, 5.18.1). The JavaScript parser refuses such packets;
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from engineio import json as engineio_json
 from engineio.payload import Payload
 from socketio import packet
 
 from realtime_lab.errors import NotSerialisable, ReservedName
 from realtime_lab.history.journal import Kind
-from realtime_lab.net.body import check_placeholders, encode
+from realtime_lab.net.body import check_depth, check_placeholders, encode, no_number
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
@@ -28,11 +30,8 @@ BINARY = frozenset({packet.BINARY_EVENT, packet.BINARY_ACK})
 MAX_PACKETS = 100_000
 """Packets in one long-polling payload at most. Engine.IO itself limits a payload by its bytes only."""
 
-
-FLAT = 200
-"""With so few brackets nothing is nested too deep."""
-SPARE = 20
-"""Levels of nesting that data leaves free: later it is put into an envelope, and written by code that Python calls from deeper down."""
+MAX_ATTACHED = 16 * 1024 * 1024
+"""Bytes of all attachments of one packet at most: they are kept until the last one has come, and it is the peer who says how many come."""
 
 
 def allow_long_payloads() -> None:
@@ -55,18 +54,47 @@ def ignore(kind: Kind, /, **details: Any) -> None:
     """The observer of production use: records nothing and grows nothing."""
 
 
+class _StrictJson:
+    """As the JavaScript parser reads and writes; and no whole number of more than 100 digits is read, as python-engineio has it."""
+
+    dumps, loads = staticmethod(json.dumps), staticmethod(partial(engineio_json.loads, parse_constant=no_number))
+
+
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is untyped
-    """Refuses event packets that are malformed or carry a reserved name, with ValueError, as socket.io-parser does."""
+    """Refuses packets that are malformed or carry a reserved name, with ValueError, as socket.io-parser does."""
+
+    json = _StrictJson
 
     def decode(self, encoded_packet: str) -> int | None:
         """As python-socketio's, but strict."""
-        attachments: int | None = super().decode(encoded_packet)
+        if encoded_packet.startswith("0"):
+            self.json = packet.Packet.json  # CONNECT: what is wrong in it is refused with an answer (envelope.py)
+        try:
+            attachments: int | None = super().decode(encoded_packet)
+        except RecursionError:
+            raise ValueError("its data is nested too deeply") from None
         if self.packet_type in EVENTS:
             if not (isinstance(self.data, list) and self.data and isinstance(self.data[0], str)):
                 raise ValueError("an event packet holds an array that begins with the event's name")
             if self.data[0] in RESERVED:
                 raise ValueError(f"{self.data[0]!r} is reserved; a peer may not send it as an event")
+        announced = attachments or 0
+        if (announced > 0) != (self.packet_type in BINARY) or (announced and announced > encoded_packet.count('"_placeholder"')):
+            raise ValueError("a binary packet, and no other, announces attachments: not more than it has places for")
+        self._attached = 0
         return attachments
+
+    def add_attachment(self, attachment: bytes) -> bool:
+        """As python-socketio's, but strict. True: it was the last one."""
+        if not isinstance(attachment, (bytes, bytearray)):
+            raise ValueError("a text came where the packet before it had announced bytes")
+        self._attached += len(attachment)
+        if self._attached > MAX_ATTACHED:
+            raise ValueError(f"the attachments of one packet have more than {MAX_ATTACHED:,} bytes")
+        try:
+            return bool(super().add_attachment(attachment))
+        except (TypeError, LookupError, RecursionError) as error:
+            raise ValueError(f"the attachments of this packet have no place in it ({error})") from None
 
 
 def check_event(event: str) -> str:
@@ -120,31 +148,35 @@ def content_of(data: Any) -> Content:
         text, attachments = encode(data), ()
     except (TypeError, ValueError, RecursionError):  # bytes, or it cannot travel
         return _checked(data)
-    if text.count("[") + text.count("{") > FLAT:
-        return _checked(data)
+    try:
+        check_depth(text, data)
+    except ValueError as error:
+        raise _unfit(error) from None
     return Content(text, attachments, isinstance(data, tuple))
 
 
 def _checked(data: Any) -> Content:
     try:
         arguments: Any = list(data) if isinstance(data, tuple) else data
-        for _ in range(SPARE):
-            arguments = [arguments]
         arguments, attachments = packet.Packet.deconstruct_binary(arguments)
-        encode(arguments)  # a JavaScript peer hangs up on NaN
-        for _ in range(SPARE):
-            arguments = arguments[0]
-        text = encode(arguments)
+        text = encode(arguments)  # a JavaScript peer hangs up on NaN
+        check_depth(text, data)
     except (TypeError, ValueError, RecursionError) as error:
-        hint = "Send numbers, text, lists, dicts, booleans, None or bytes."
-        raise NotSerialisable(f"this data cannot travel as JSON: {error}. {hint}") from None
+        raise _unfit(error) from None
     check_placeholders(text, attachments)
     return Content(text, tuple(map(bytes, attachments)), isinstance(data, tuple))
+
+
+def _unfit(error: Exception) -> NotSerialisable:
+    return NotSerialisable(f"this data cannot travel as JSON: {error}. Send numbers, text, lists, dicts, booleans, None or bytes.")
 
 
 def brief(data: Any, limit: int = 80) -> str:
     """The payload as short text for the record. Never raises."""
     if isinstance(data, (bytes, bytearray)):
         return f"<{len(data)} bytes>"
-    text = data if isinstance(data, str) else json.dumps(data, default=lambda value: f"<{type(value).__name__}>", ensure_ascii=False)
+    try:
+        text = data if isinstance(data, str) else json.dumps(data, default=lambda value: f"<{type(value).__name__}>", ensure_ascii=False)
+    except RecursionError:
+        return "<nested too deeply>"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from realtime_lab.net.packets import BINARY, EVENTS, StrictPacket, brief
+from realtime_lab.net.packets import EVENTS, StrictPacket, brief
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
 
 Transport = Literal["polling", "websocket"]
@@ -58,9 +58,9 @@ class Session:
     def _packet(self, body: str, direction: Direction, transport: Transport) -> Packet | None:
         try:
             decoded = StrictPacket(encoded_packet=body or "empty")
-        except (ValueError, IndexError, RecursionError):
+        except (ValueError, IndexError):
             return Packet("malformed", transport, _shown(body), self.sid)
-        if decoded.attachment_count and decoded.packet_type in BINARY:
+        if decoded.attachment_count:
             self.partial[direction] = (decoded, body)
             return None
         return self._whole(decoded, body, direction, transport)
@@ -69,8 +69,12 @@ class Session:
         if direction not in self.partial:
             return Packet("malformed", transport, brief(data), self.sid)
         decoded, body = self.partial[direction]
-        if not decoded.add_attachment(data):
-            return None
+        try:
+            if not decoded.add_attachment(data):
+                return None
+        except ValueError:
+            del self.partial[direction]
+            return Packet("malformed", transport, _shown(body), self.sid)
         del self.partial[direction]
         return self._whole(decoded, body, direction, transport)
 

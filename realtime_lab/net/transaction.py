@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from realtime_lab.errors import PayloadTooLarge, RealtimeLabError
-from realtime_lab.net.body import dump, load
+from realtime_lab.net.body import dump, dump_data, load
 from realtime_lab.net.database import Database, Parameters, Row
 from realtime_lab.net.envelope import check_ours
 from realtime_lab.net.event_reader import check_room
@@ -58,7 +58,7 @@ class Transaction(Statements):
         """As `append`, for work that waits for nothing."""
         room = "" if to is None else check_room(to)
         check_ours(event)
-        body, attachments = dump(data)
+        body, attachments = dump_data(data)
         if len(body) + len(attachments or "") > MAX_EVENT:
             raise PayloadTooLarge(
                 f"{event!r} has {len(body) + len(attachments or ''):,} bytes, and a stored event may have {MAX_EVENT:,}: every client that "

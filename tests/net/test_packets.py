@@ -9,8 +9,15 @@ import pytest
 
 from realtime_lab.errors import NotSerialisable
 from realtime_lab.net.body import dump
-from realtime_lab.net.packets import content_of
+from realtime_lab.net.packets import brief, content_of
 from tests.net.harness import CHAT, RETRIES, deduping, until
+
+
+def test_what_is_shown_of_data_is_short_whatever_it_is() -> None:
+    assert brief(nested(100_000)) == "<nested too deeply>"
+    assert brief([b"12", object()]) == '["<bytes>", "<object>"]'
+    assert len(brief("x" * 1000)) == 80
+
 
 LOOKALIKE = {"_placeholder": True, "num": 0}
 
