@@ -86,6 +86,8 @@ def report(mutants: Sequence[Name], verdicts: Mapping[Name, tuple[str, str]], re
     print(f"\n{'floor':<8}", *(f"{title:>{len(title) + 2}}" for title in COLUMNS))
     for floor in FLOORS:
         names = [name for name in mutants if name.file.startswith(f"{floor}/")]
+        if not names:
+            continue
         counts = Counter(verdicts[name][0] for name in names if name in verdicts)
         tried = counts.total()
         score = 100 * (counts[KILLED] + counts[TIMEOUT]) / tried if tried else 100.0
