@@ -40,7 +40,7 @@ class _Telling:
     @property
     def _name(self) -> str:
         source = self._source
-        owner = f"{'The ' * (source.origin == SERVER)}{source.origin or 'somebody'}'s"
+        owner = f"{'The ' * (source.origin == SERVER)}{source.origin}'s"
         return f"{owner} {source.event or 'message'} {source.label if source.number or source.offset >= 0 else 'of an earlier time'}"
 
     # -- from its client to the server ------------------------------------------------------------------------------------------------

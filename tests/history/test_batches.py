@@ -4,7 +4,6 @@ from itertools import count
 
 import pytest
 
-from realtime_lab.history.copies import Copy
 from realtime_lab.history.journal import Journal
 from realtime_lab.history.journeys import Journeys
 
@@ -66,13 +65,27 @@ def test_a_session_takes_a_place_between_batches_and_delivers_nothing() -> None:
 
 def test_what_nobody_knows_to_have_been_sent_takes_the_place_at_which_it_came() -> None:
     journal = sent(0)
-    journal.record("bob", "received", message=0, **EVENT, index=7)
-    journal.record("bob", "received", message=1, **EVENT, index=0)
+    came = [journal.record("bob", "received", message=n, **EVENT, index=index, text=f"at {index}") for n, index in enumerate((7, 0, 9, 8))]
     journeys = Journeys(journal.events)
-    (stored, unknown) = journeys.copies
-    assert isinstance(unknown, Copy)
-    assert (unknown.received, stored.received) == (journal[-2].seq, journal[-1].seq)
-    assert journeys.copy_at("s1", "downstream", 7) is unknown
+    stored, *unknown = journeys.copies
+    assert [copy.received for copy in (unknown[0], stored, *unknown[1:])] == [event.seq for event in came]
+    assert [journeys.copy_at("s1", "downstream", index) for index in (7, 0, 9, 8)] == [unknown[0], stored, *unknown[1:]]
+    assert [(copy.message.text, copy.message.seq) for copy in unknown] == [(came[n].text, came[n].seq) for n in (0, 2, 3)]
+    journal.record("server", "connected", sid="s2")
+    for index in (3, 0):
+        journal.record("alice", "received", message=index, sid="s2", event="chat", index=index)
+    first, second = Journeys(journal.events).copies[-2:]
+    assert (first.received, second.received) == (journal[-2].seq, journal[-1].seq)
+
+
+def test_where_no_place_is_recorded_what_comes_is_the_next_that_delivers_anything() -> None:
+    journal = sent()
+    journal.record("server", "session", sid="s1", offset=0)
+    for offset in (1, 2, 3):
+        journal.record("server", "stored", message=offset, event="chat", offset=offset)
+        journal.record("server", "sent", **EVENT, offset=offset)
+    came = [journal.record("bob", "received", message=number, **EVENT) for number in range(3)]
+    assert [copy.received for copy in Journeys(journal.events).copies] == [event.seq for event in came]
 
 
 def test_a_batch_of_a_client_is_answered_at_once_and_each_event_of_it_for_itself() -> None:

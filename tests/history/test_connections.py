@@ -124,3 +124,26 @@ def test_what_was_refused_never_left_its_client() -> None:
     story.emit("alice")
     (copy,) = Journeys(story.events).copies
     assert (copy.direction, copy.fate, copy.reason) == ("upstream", "refused", "not connected")
+
+
+def test_who_was_thought_to_be_away_was_sent_it_when_the_connection_is_known_to_be_its_own() -> None:
+    journal = Journal(count().__next__)
+    journal.record("bob", "joined")
+    journal.record("server", "connected", sid="s1")
+    journal.record("server", "emitted", message=0, event="chat", sids=("s1",))
+    assert [copy.fate for copy in Journeys(journal.events).copies] == ["in flight", "lost"]
+    journal.record("bob", "connected", sid="s1")
+    journeys = Journeys(journal.events)
+    assert [(copy.receiver, copy.fate) for copy in journeys.copies] == [("bob", "in flight")]
+    assert journeys.messages[0].copies == journeys.copies
+
+
+def test_a_tombstone_of_an_unknown_message_has_no_number_and_takes_none() -> None:
+    journal = Journal(count().__next__)
+    journal.record("alice", "joined")
+    journal.record("alice", "emitted", message=0, event="chat")
+    journal.record("alice", "restored", message=1, event="chat", id="c:1", text="old", reason="given up")
+    journal.record("alice", "restored", message=2, event="chat", id="c:2", text="older")
+    journal.record("alice", "emitted", message=3, event="chat")
+    messages = Journeys(journal.events).messages
+    assert [(message.label, message.text) for message in messages] == [("#1", ""), ("earlier", "old"), ("#2", "older"), ("#3", "")]

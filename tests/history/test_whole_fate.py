@@ -1,11 +1,13 @@
 """The sentence that tells a message's whole fate, and what of a picture belongs to it."""
 
 import re
+from itertools import count
 
 import pytest
 
 from realtime_lab.history.copies import SERVER
 from realtime_lab.history.hops import passages_of
+from realtime_lab.history.journal import Journal
 from realtime_lab.history.journeys import Journeys
 from realtime_lab.history.space_time import layout
 from realtime_lab.history.whole_fate import _which, whole_fates
@@ -181,3 +183,50 @@ def test_of_a_foreign_client_only_its_link_is_seen_and_what_a_link_holds_is_said
         "The server's chat message #2 was emitted; alice's handler got it once; it crossed bob's link once.",
         "The server's chat message #3 was emitted; it is still on the way to alice; it is held by bob's link.",
     ]
+
+
+def tried(*ends):
+    """What is told of one message whose tries ended so."""
+    journal, place = Journal(count().__next__), {"sid": "s1", "direction": "upstream", "event": "chat"}
+    journal.record("alice", "joined")
+    journal.record("server", "connected", sid="s1")
+    journal.record("alice", "connected", sid="s1")
+    journal.record("alice", "emitted", message=0, event="chat")
+    journal.record("alice", "buffered", message=0, event="chat")
+    for index, end in enumerate(ends):
+        journal.record("alice", "sent", message=0, event="chat", sid="s1", attempt=index + 1)
+        if end in ("held", "dropped", "wire"):
+            journal.record("alice", end, **place, index=index, reason="the link was cut" * (end == "dropped"))
+        if end in ("handled", "failed", "ack lost"):
+            journal.record("server", "received", message=index, event="chat", sid="s1", index=index)
+            journal.record("server", "failed" if end == "failed" else "handled", message=index, reason="ValueError: no")
+        if end == "ack lost":
+            journal.record("alice", "dropped", sid="s1", direction="downstream", type="ACK", answers=index, reason="it was cut")
+        if end == "odd":
+            journal.record("server", "discarded", event="chat", sid="s1", index=index, reason="a reason of one's own")
+    (sentence,) = whole_fates(Journeys(journal.events)).values()
+    return sentence.removeprefix("alice's chat #1 ").removesuffix("; alice waits for its ack.")
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (["way"], "is still on the way to the server"),
+        (["held"], "is held by alice's link"),
+        (["wire"], "is still on the way to the server"),
+        (["dropped"], "was lost on the way to the server: the link was cut"),
+        (["handled"], "reached the server's handler"),
+        (["failed"], "reached the server's handler, which failed"),
+        (["odd"], "reached the server, but no handler: a reason of one's own"),
+        (["way", "wire"], "was sent twice; the first and the second are still on the way to the server"),
+        (["held", "held", "way"], "was sent 3 times; the first and the second are held by alice's link; "
+            "the third is still on the way to the server"),
+        (["dropped", "handled", "dropped"], "was sent 3 times; the first and the third were lost on the way to the server: "
+            "the link was cut; the second reached the server's handler"),
+        (["ack lost"], "reached the server's handler; an ack was lost: it was cut"),
+        (["ack lost", "ack lost"], "was sent twice; the first and the second reached the server's handler; "
+            "2 acks were lost: it was cut"),
+    ],
+)  # fmt: skip
+def test_every_try_has_its_end_and_those_with_the_same_end_share_a_clause(ends, said):
+    assert tried(*ends) == said

@@ -73,7 +73,12 @@ class Trial:
         self.mutants = [mutant for path in _chosen(self.only) for mutant in mutants_of(path)]
         names = {mutant.name for mutant in self.mutants}
         if not names <= self.known.verdicts.keys():
-            self._try_all(Tests(session.items, {mutant.code for mutant in self.mutants}, self.broken))
+            tests = Tests(session.items, {mutant.code for mutant in self.mutants}, self.broken)
+            try:
+                self._try_all(tests)
+            except KeyboardInterrupt:
+                print("\nStopped. What was found out is kept.")
+            self.known.save()
         return True
 
     def _try_all(self, tests: "Tests") -> None:
@@ -89,7 +94,6 @@ class Trial:
                 self.known.save()
                 saved = time.monotonic()
                 print(f"{len(self.known.verdicts)} tried, now {mutant.name.file}", flush=True)
-        self.known.save()
 
 
 class Tests:
