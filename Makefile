@@ -33,7 +33,7 @@ endif
 help:
 	@echo "make lab    install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test   install what the tests need and run what CI runs"
-	@echo "make soak   break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
+	@echo "make soak   break everything at random for ten minutes; call it again to go on, the totals add up  (SOAK_ARGS=\"--minutes 30\")"
 	@echo "make full   run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
 	@echo "make bench  measure how fast everything is, beside others  (BENCH_ARGS=\"replay --rounds 5\" chooses)"
 	@echo "make renew  run the notebooks and store their outputs, after a change that a learner can see"
@@ -64,7 +64,7 @@ bench: .venv/bench.stamp
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .full .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	rm -rf .venv .full .soak .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/made-in: $(MOVED)
