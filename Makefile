@@ -35,7 +35,7 @@ help:
 	@echo "make lab       install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
 	@echo "make test      install what the tests need and run what CI runs"
 	@echo "make full      run the long checks in pieces of 30 minutes; call it again to go on  (FULL_ARGS=--restart forgets)"
-	@echo "make soak      break everything at random and count what was lost or applied twice  (SOAK_ARGS=\"--seeds 1000\")"
+	@echo "make soak      break everything at random for ten minutes; again to go on, the totals add up  (SOAK_ARGS=\"--minutes 30\")"
 	@echo "make mutants   break the pure floors in every small way; the tests must notice; again to go on  (MUTANTS_ARGS=\"rules/retry\")"
 	@echo "make flakes    run the whole suite 20 times, shuffled, under load; again to go on"
 	@echo "make versions  run the same tests with other versions of what they need; again to go on"
@@ -81,7 +81,7 @@ audit: .venv/audit.stamp
 	.venv/audit/$(notdir $(BIN))/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
-	rm -rf .venv .full .versions .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	rm -rf .venv .full .soak .versions .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/made-in: $(MOVED)

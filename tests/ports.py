@@ -4,6 +4,7 @@ Linux gives from 32768 on, macOS and Windows from 49152 on. A port from there ma
 down, and then the server cannot come back (measured, once in some hundred crashes).
 """
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ FIRST, COUNT = 20_000, 12_000
 
 
 def quiet_port(seed: int) -> int:
-    """A free port; different seeds get different ones. A soak takes two for each of its seeds, from 0 on."""
+    """A free port; different seeds get different ones. A soak takes three for each of its seeds, from 0 on.
+
+    Of two soaks at a time each begins elsewhere: what looks free may belong to a server of the other one that is down.
+    """
     for step in range(COUNT):
-        port = FIRST + (seed + 997 * step) % COUNT
+        port = FIRST + (seed + 360 * os.getppid() + 997 * step) % COUNT
         with socket.socket() as probe:
             if sys.platform != "win32":  # there it means something else
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

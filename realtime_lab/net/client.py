@@ -215,6 +215,8 @@ class Client(Receiving, Emitting):
         await asyncio.shield(asyncio.ensure_future(self._shut(polite=polite)))  # to its end, whatever becomes of its caller
 
     async def _shut(self, *, polite: bool) -> None:
+        if self._incoming is not None and not polite:
+            await self._incoming.close()  # a process that is killed finishes nothing
         await self._supervisor.stop(polite=polite)
         if self._incoming is not None:
             await self._incoming.close()

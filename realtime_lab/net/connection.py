@@ -126,6 +126,13 @@ class Connection:
 
         `limit` (seconds) covers the whole attempt; python-socketio's own limit leaves out the WebSocket handshake.
         """
+        try:
+            await self._open(url, transports, auth, limit)
+        except BaseException:
+            self._end("transport error")  # an acceptance that comes now comes too late
+            raise
+
+    async def _open(self, url: str, transports: Sequence[str], auth: Any, limit: float) -> None:
         self._attempt = asyncio.ensure_future(self._connect(url, transports, auth))
         await asyncio.wait({self._attempt, self._decided}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if self._refusal is not None:
@@ -232,6 +239,8 @@ class Connection:
     # -- python-socketio calls these ------------------------------------------------------------------------------------------------
 
     def _on_connect(self) -> None:
+        if self.gone.done():
+            return
         self.sid = self._sio.get_sid("/") or ""
         self._accepted.set_result(None)
         self._opened(self)

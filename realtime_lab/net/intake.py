@@ -60,12 +60,11 @@ class Intake:
             if not self.receptions.handlers.takes_tx(arrival.event):
                 return await self.receptions.call(arrival, data, number)
             submitted = self._submit(arrival, Envelope(data), number, None)
-            try:
-                return await self.receptions.committed([number], submitted.committed)
-            except _Undo as refused:
-                return refused.answer
-            except STORE_ERRORS as error:
-                return again(error)
+            return await self.receptions.committed([number], submitted.committed)
+        except _Undo as refused:
+            return refused.answer
+        except STORE_ERRORS as error:
+            return again(error)
         finally:
             self.receptions.finish(number)
 

@@ -12,6 +12,7 @@ from engineio.packet import MESSAGE, Packet
 
 from realtime_lab.errors import AlreadyClosed, ConnectionRejected, ConnectTimeout, Rejected
 from realtime_lab.net.client import Client
+from realtime_lab.net.connection import Connection
 from realtime_lab.rules.replay import Session
 from tests.net.harness import CHAT, FAST, rounds, stack, until
 from tests.net.replaying import CLIENT_TASKS, publish, replaying, reported, running
@@ -204,3 +205,37 @@ async def test_a_connection_that_ends_in_the_moment_of_a_send_is_noticed_althoug
                 client.emit(CHAT, n)
             await asyncio.sleep(0.01)
         assert not client.connected
+
+
+async def test_a_connection_that_is_accepted_after_it_was_given_up_is_none() -> None:
+    """It once said that it was connected, and then that it was disconnected for good."""
+    async with stack() as it:
+        client = it.client(transports=["polling"], **{**FAST, "connect_timeout": 0.3})
+        heard: list[str] = []
+        client.on("connect")(lambda: heard.append("connect"))
+        client.on("disconnect")(heard.append)
+        it.link.stall("downstream", before=1)
+        await client.start()
+        await until(lambda: client._supervisor.failure)
+        it.link.resume()
+        await until(lambda: client.connected and client.sid in it.server.sids)
+        assert heard == ["connect"]
+        assert [event.kind for event in it.journal if event.node == "alice" and event.kind.endswith("connected")] == ["connected"]
+
+
+async def test_a_connection_is_over_as_soon_as_its_attempt_is_given_up() -> None:
+    """Else the acceptance could still come before it is closed, in the next round of the loop."""
+    async with stack() as it:
+        opened: list[Connection] = []
+
+        async def receive(*arguments: Any) -> None:
+            """Nothing comes."""
+
+        connection = Connection(opened.append, lambda it: None, lambda it, reason: None, receive)
+        it.link.stall("downstream", before=1)
+        with pytest.raises(TimeoutError):
+            await connection.open(it.link.url, ["polling"], None, 0.1)
+        assert await connection.gone == "transport error"
+        connection._on_connect()
+        assert opened == []
+        await connection.close()

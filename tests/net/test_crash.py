@@ -23,6 +23,25 @@ def tell(it: Stack) -> None:
         await tx.append(CHAT, n)
 
 
+async def test_an_event_that_waits_for_an_answer_to_leave_when_the_server_crashes_reports_nothing(
+    tmp_path: Path,
+) -> None:
+    log = EventLog(tmp_path / "log.db", synchronous="OFF")
+    async with stack(log=log) as it:
+        tell(it)
+        client = await it.connected(ack_timeout=10.0)
+        it.server.crash(at="after_ack")
+        with it.server._crash.leaving():
+            sent = client.emit("tell", 1)
+            await until(lambda: (guest := it.server._run.guests.guest(client.sid)) and guest.arrived)
+            it.server.crash()
+            while log.is_open:  # noqa: ASYNC110  # soon after that everything that runs is cancelled
+                await asyncio.sleep(0)
+        await it.server.restart()
+        assert (await sent).outcome == "unknown"
+        await it.works(client)
+
+
 BARE = [point for point in CRASHES if point not in IN_THE_LOG]
 
 

@@ -222,3 +222,22 @@ async def test_what_halts_stays_halted_over_breaks_and_nothing_is_lost_behind_it
         client.resume()
         await caught_up(it, client)
         assert handler.calls == [*[1] * 5, 2, 3, 4]
+
+
+async def test_abort_lets_a_handler_finish_as_little_as_the_end_of_a_process_does(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as it:
+        client = it.client(**QUICK, store=tmp_path / "alice.db")
+        begun, finished = asyncio.Event(), list[int]()
+
+        @client.on(CHAT)
+        async def slow(number: int) -> None:
+            begun.set()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            finished.append(number)
+
+        await client.connect()
+        await it.server.publish(CHAT, 1)
+        await begun.wait()
+        await client.abort()
+        assert finished == []

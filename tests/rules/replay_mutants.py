@@ -194,8 +194,8 @@ MUTANTS = (
     Mutant(
         "after resume there is one try only",
         "inbox",
-        'self._state, self._rest, self._tries = "resting", float("-inf"), 0',
-        'self._state, self._rest = "resting", float("-inf")',
+        'self._state, self._rest, self._tries = "resting", -math.inf, 0',
+        'self._state, self._rest = "resting", -math.inf',
     ),
     Mutant(
         "no timer waits for the end of a rest",

@@ -1,136 +1,122 @@
-"""`make soak`: many seeded schedules on the real stack. Prints totals; for the first failure its seed and the shortest failing schedule.
+"""`make soak`: random faults on the real stack, for so many minutes. Call it again to go on: the totals add up.
 
-up      one client emits; judged by the rows in the database
-down    the server publishes and five clients emit; judged by what the clients' applications were given, against the rows of the log
+What was done is remembered in .soak/state.json for exactly this content of the tree. Any change starts anew.
+Exit code 0: every promise was kept, and after enough storms every weaker design was seen to break. 1: not so.
 """
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
-from typing import Any
+from itertools import count
 
-from tests.soak.down import DownResult, run_down
-from tests.soak.down_schedule import down_schedule
-from tests.soak.run import Design, Result, run
-from tests.soak.schedule import schedule
+from tests.full import ROOT, tree_hash
+from tests.soak.pieces import MODES, Failure, Outcome, fails, piece
 from tests.soak.shortest import shortest
+from tests.soak.totals import ENOUGH, State, figure, table
 
-EXPECTED = ("the client has halted at 'news'", "the handler news() of 'news' raised TryAgain")
-"""What is reported in the background of a schedule: its own failing handlers."""
-
-
-async def several(seeds: Sequence[int], emits: int, at_once: int, design: Design) -> list[Result]:
-    """Run these seeds of "up", so many at a time."""
-    return await _at_once(at_once, lambda each: run(each, design), [schedule(seed, emits) for seed in seeds])
+CYCLE = ("storm", "up", "down")
+SHRINKING = 300.0
+"""Seconds for making a failing schedule shorter."""
 
 
-async def several_down(seeds: Sequence[int], at_once: int) -> list[DownResult]:
-    """Run these seeds of "down". What is reported in the background and not expected fails the last one."""
-    reported: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
-    results = await _at_once(at_once, run_down, [down_schedule(seed) for seed in seeds])
-    results[-1].reported = [message for message in reported if not message.startswith(EXPECTED)]
-    for message in results[-1].reported:
-        print(f"reported: {message}", flush=True)
-    return results
+class Soak:
+    """Pieces of the modes by turns, as long as there is time for one more."""
+
+    def __init__(self, state: State, seconds: float, processes: int) -> None:
+        self.state, self.processes = state, processes
+        self.end = time.monotonic() + seconds
+        self.longest = dict.fromkeys(MODES, 0.0)
+        self.running: dict[Future[Outcome], tuple[str, int, float]] = {}
+
+    def run(self) -> None:
+        """Stops early when something has failed. What runs when it is interrupted counts for nothing, and comes again."""
+        turns = count(sum(map(len, self.state.done.values())))
+        before, began = self.state.seconds, time.monotonic()
+        with ProcessPoolExecutor(self.processes) as pool:
+            while self._start(pool, turns) or self.running:
+                done, _ = wait(self.running, timeout=1.0, return_when=FIRST_COMPLETED)
+                self.state.seconds = before + time.monotonic() - began
+                for future in done:
+                    self._end(future)
+
+    def _start(self, pool: ProcessPoolExecutor, turns: "count[int]") -> bool:
+        """Start what there is time and room for. False: nothing any more."""
+        while len(self.running) < self.processes:
+            mode = CYCLE[next(turns) % len(CYCLE)]
+            if self.state.failures or time.monotonic() + self.longest[mode] > self.end:
+                return False
+            taken = {*self.state.done[mode], *(place for other, place, _ in self.running.values() if other == mode)}
+            place = next(place for place in count() if place not in taken)
+            self.running[pool.submit(piece, mode, seeds(mode, place))] = mode, place, time.monotonic()
+        return True
+
+    def _end(self, future: Future[Outcome]) -> None:
+        mode, place, began = self.running.pop(future)
+        self.longest[mode] = max(self.longest[mode], time.monotonic() - began)
+        outcome = future.result()
+        self.state.add(mode, place, outcome)
+        self.state.save()
+        for failure in outcome.failures:
+            print(f"FAILED {failure.mode}:{failure.seed}: {failure.wrong}", flush=True)
 
 
-async def _at_once(count: int, perform: Callable[[Any], Awaitable[Any]], schedules: Sequence[Any]) -> list[Any]:
-    gate = asyncio.Semaphore(count)
-
-    async def one(schedule: Any) -> Any:
-        async with gate:
-            try:
-                result = await perform(schedule)
-            except Exception as error:
-                error.add_note(f"seed {schedule.seed}")
-                raise
-            if result.wrong:
-                print(f"seed {schedule.seed}: {result.wrong}", flush=True)
-            return result
-
-    return list(await asyncio.gather(*map(one, schedules)))
+def seeds(mode: str, place: int) -> range:
+    """The seeds of a piece."""
+    size = MODES[mode].at_once
+    return range(place * size + 1, (place + 1) * size + 1)
 
 
-def up(seeds: Sequence[int], emits: int, at_once: int) -> list[Result]:
-    """In a process of its own."""
-    logging.disable(logging.CRITICAL)
-    return asyncio.run(several(seeds, emits, at_once, Design()))
+def shrink(failure: Failure) -> None:
+    """Print the shortest schedule that fails like it."""
+    seed = f"{failure.mode}:{failure.seed}"
+    print(f"The shortest schedule found that fails, of {seed} (alone: make soak SOAK_ARGS='--only {seed}'):", flush=True)
+    schedule = MODES[failure.mode].schedule(failure.seed)
+    print(asyncio.run(shortest(schedule, partial(fails, failure.mode), SHRINKING)), flush=True)
 
 
-def down(seeds: Sequence[int], at_once: int) -> list[DownResult]:
-    """In a process of its own."""
-    logging.disable(logging.CRITICAL)
-    return asyncio.run(several_down(seeds, at_once))
-
-
-def figure_up(results: Sequence[Result]) -> str:
-    """The totals."""
-    return (
-        f"{sum(r.emitted for r in results)} events emitted, {sum(len(r.rows) for r in results)} effects, "
-        f"{sum(r.crashes for r in results)} crashes; lost {sum(len(r.lost) for r in results)}, twice {sum(len(r.twice) for r in results)}, "
-        f"reordered {sum(len(r.reordered) for r in results)}, acknowledged but not applied {sum(len(r.falsely_acked) for r in results)}, "
-        f"stuck {sum(bool(r.stuck) for r in results)}"
-    )
-
-
-def figure_down(results: Sequence[DownResult]) -> str:
-    """The totals."""
-
-    def total(of: str) -> int:
-        return sum(result.total(of) for result in results)
-
-    return (
-        f"{sum(len(r.rows) for r in results)} events stored, {total('applied')} times applied, {sum(r.cuts for r in results)} cuts, "
-        f"{sum(r.crashes for r in results)} crashes, {sum(r.refreshes for r in results)} refreshes; lost {total('lost')}, "
-        f"repeated {total('repeated')}, reordered {total('reordered')}, cut off by a refresh and repeated {total('cut_off')}, "
-        f"trimmed away and told so {total('excused')}, other failures {sum(len(r.other) for r in results)}"
-    )
-
-
-async def _fails(design: Design, candidate: Any) -> bool:
-    return bool((await run(candidate, design)).wrong)
-
-
-async def _fails_down(candidate: Any) -> bool:
-    return bool((await run_down(candidate)).wrong)
+def alone(mode: str, seed: int) -> int:
+    """Run one seed, and nothing is remembered."""
+    outcome = piece(mode, [seed])
+    for what, number in sorted(outcome.totals.items()):
+        print(f"{what}: {number}")
+    for failure in outcome.failures:
+        print(f"FAILED: {failure.wrong}", flush=True)
+        shrink(failure)
+    return 1 if outcome.failures else 0
 
 
 def main() -> int:
-    """Exit code 0: nothing was lost, applied twice or reordered."""
-    parser = argparse.ArgumentParser(description="Random faults on the real stack.")
-    parser.add_argument("--mode", choices=("both", "up", "down"), default="both", help="client to server, server to client (default both)")
-    parser.add_argument("--seeds", type=int, default=200, help="how many schedules (default 200)")
-    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--emits", type=int, default=50, help="events of each schedule of up (default 50)")
-    parser.add_argument("--at-once", type=int, default=8, help="schedules that run side by side in a process (default 8)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="processes (default: one for each processor)")
+    parser = argparse.ArgumentParser(prog="make soak", description="Random faults on the real stack.")
+    parser.add_argument("--minutes", type=float, default=10, help="start nothing that could end later than this (default 10)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="pieces at once (default: one for each processor)")
+    parser.add_argument("--only", metavar="MODE:SEED", help=f"run one seed of {', '.join(MODES)} alone")
+    parser.add_argument("--restart", action="store_true", help="forget what was done")
     options = parser.parse_args()
-    seeds = range(options.first, options.first + options.seeds)
-    shares = [share for share in (seeds[each :: options.processes] for each in range(options.processes)) if share]
-    modes: dict[str, tuple[Any, Any, Any]] = {
-        "up": (partial(up, emits=options.emits, at_once=options.at_once), figure_up, partial(_fails, Design())),
-        "down": (partial(down, at_once=options.at_once), figure_down, _fails_down),
-    }
-    failed = False
-    for mode in modes if options.mode == "both" else (options.mode,):
-        work, figure, fails = modes[mode]
-        began = time.monotonic()
-        with ProcessPoolExecutor(len(shares)) as pool:
-            results = [result for share in pool.map(work, shares) for result in share]
-        print(f"figure: {mode}: {len(results)} schedules, {figure(results)}; {time.monotonic() - began:.0f} s", flush=True)
-        wrong = sorted((result for result in results if result.wrong), key=lambda result: int(result.schedule.seed))
-        failed |= bool(wrong)
-        if wrong:
-            print("The shortest schedule found that fails like it:")
-            print(asyncio.run(shortest(wrong[0].schedule, fails)))
-    return 1 if failed else 0
+    if options.only:
+        mode, _, seed = options.only.partition(":")
+        return alone(mode, int(seed))
+    path = ROOT / ".soak" / "state.json"
+    if options.restart:
+        path.unlink(missing_ok=True)
+    state = State(path, tree_hash())
+    known, interrupted = len(state.failures), False
+    try:
+        Soak(state, options.minutes * 60, options.processes).run()
+    except KeyboardInterrupt:
+        interrupted = True
+        print("\nStopped. What was done is kept.")
+    print(f"{table(state)}\nfigure: {figure(state)}")
+    for failure in state.failures:
+        print(f"FAILED ON THIS TREE: {failure.mode}:{failure.seed}")
+    for word in state.unbitten:
+        print(f"{'FAILED' if not state.bites else f'not yet, of at least {ENOUGH} storms'}: {word}")
+    if state.failures[known:] and not interrupted:
+        shrink(state.failures[known])
+    return 0 if not state.failures and state.bites else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.down_judge import Found, judge, twice
 from tests.soak.down_schedule import CAST, Deed, Down
-from tests.soak.listener import DEPOSIT, NEWS, Listener
+from tests.soak.listener import DEPOSIT, END, NEWS, Listener
+from tests.soak.patience import holds_at_last
+from tests.soak.storm_judge import LOST, REORDERED, TWICE, design_down, design_up
 
 LIMIT = 40.0
-"""Seconds that healing may take."""
-END = "the end"
+"""Seconds without anything that moves, after which what has not come is said to be stuck."""
 Rows = dict[int, tuple[str, str]]
 
 
@@ -32,6 +34,8 @@ class DownResult:
     rows: Rows = field(default_factory=dict)
     found: list[tuple[str, Found]] = field(default_factory=list)
     untrue: list[str] = field(default_factory=list)
+    emitted: dict[str, int] = field(default_factory=dict)
+    """How many events each client handed in."""
     missing: list[str] = field(default_factory=list)
     """Published or acknowledged, and not in the log; or emitted, and never acknowledged."""
     crashes: int = 0
@@ -48,7 +52,7 @@ class DownResult:
 
     @property
     def wrong(self) -> dict[str, Any]:
-        """Everything that a promise was broken by."""
+        """Everything that a promise was broken by. Of a run that got stuck, what is lost may only be late."""
         words = ("lost", "repeated", "reordered", "invented")
         by_client = {f"{word} {name}": value for name, found in self.found for word in words if (value := getattr(found, word))}
         return {**by_client, **self.other}
@@ -65,6 +69,19 @@ class DownResult:
         }
         return {word: value for word, value in found.items() if value}
 
+    @property
+    def totals(self) -> Counter[str]:
+        """What is counted."""
+        counts = Counter({"cuts": self.cuts, "crashes": self.crashes, "refreshes": self.refreshes})
+        roles = {role.name: role for role in CAST}
+        for name, found in self.found:
+            words = {"messages": found.applied, LOST: len(found.lost), REORDERED: len(found.reordered)}
+            words[TWICE] = len(found.repeated) + found.cut_off
+            counts.update({f"{design_down(roles[name])}: {word}": count for word, count in words.items()})
+        for name, emitted in self.emitted.items():
+            counts[f"{design_up(roles[name], dedupe=True)}: messages"] += emitted
+        return counts
+
 
 class DownRun:
     """One run of a schedule in a folder."""
@@ -74,7 +91,7 @@ class DownRun:
         self.result = DownResult(schedule)
         self.log = EventLog(self.file, synchronous="OFF")
         self.server = Server(
-            port=quiet_port(2 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
+            port=quiet_port(3 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
             authenticate=lambda auth: auth["name"], rooms=lambda name: ["red"] if self.listeners[name].role.red else [],
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
@@ -140,7 +157,6 @@ class DownRun:
                 self.result.refreshes += 1
                 await listener.refresh()
             case fault:
-                self.result.cuts += fault == "cut"
                 getattr(listener.link, fault)()
 
     async def _until(self, what: str, listeners: list[Listener]) -> None:
@@ -195,26 +211,29 @@ class DownRun:
 
     def _mend(self) -> None:
         for listener in self.listeners.values():
-            listener.link.disarm()
-            listener.link.latency, listener.failing = 0, 0
-            listener.link.restore()
-            listener.client.resume()
+            listener.mend()
         self.server.disarm()
 
     async def _heal(self) -> None:
-        try:
-            async with asyncio.timeout(self.limit):
-                self._mend()
-                await self._restart()
-                while self.publishing or not all(each.client.settled and each.client.session for each in self.listeners.values()):
-                    await self._go_on()
-                await self.server.publish(NEWS, END)  # whoever has been given it has been given everything before it, or never will be
-                while not (self.server.idle and all(each.has(END) and each.settled for each in self.listeners.values())):
-                    await self._go_on()
-        except TimeoutError:
-            states = {name: _state(each) for name, each in self.listeners.items()}
-            server = f"{self.server.state}{', idle' if self.server.idle else ''}"
-            self.result.stuck = f"head {self.log.head}, server {server}, {len(self.publishing)} to be published, {states}"
+        listeners = self.listeners.values()
+
+        def settled() -> bool:
+            return not self.publishing and all(each.client.settled and each.client.session for each in listeners)
+
+        def ended() -> bool:
+            return self.server.idle and all(each.has(END) and each.settled for each in listeners)
+
+        await self._go_on()
+        if await holds_at_last(settled, self._moved, self._go_on, self.limit):
+            await self.server.publish(NEWS, END)  # whoever has been given it has been given everything before it, or never will be
+            if await holds_at_last(ended, self._moved, self._go_on, self.limit):
+                return
+        states = {name: _state(each) for name, each in self.listeners.items()}
+        server = f"{self.server.state}{', idle' if self.server.idle else ''}"
+        self.result.stuck = f"head {self.log.head}, server {server}, {len(self.publishing)} to be published, {states}"
+
+    def _moved(self) -> Any:
+        return self.log.head, [(each.client.offset, each.unsettled) for each in self.listeners.values()]
 
     async def _go_on(self) -> None:
         self._mend()
@@ -227,7 +246,9 @@ class DownRun:
         lives = list(chain.from_iterable(listener.lives for listener in listeners))
         result.found = [(life.name, judge(life, result.rows)) for life in lives]
         result.untrue = [f"{life.name}: {each}" for life in lives for each in life.untrue]
+        result.emitted = {listener.role.name: len(listener.deliveries) for listener in listeners}
         result.raised = sum(listener.raised for listener in listeners)
+        result.cuts = sum(listener.cuts for listener in listeners)
         names = {name for name, _ in result.rows.values()}
         due = [name for listener in listeners for name in listener.deliveries if name not in listener.withdrawn]
         stored = [name for name, offset in self.published.items() if offset and result.rows.get(offset, ("", ""))[0] != name]

@@ -1,5 +1,6 @@
 """Judges what the applications of the clients were given, by the rows of the log and nothing else."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,9 @@ class Life:
     def told(self, offset: int, reason: str, *, least: int, head: int, trims: Sequence[int]) -> None:
         """A session came. `least`: the log's head when this life began. `trims`: what was ordered so far."""
         known = self.first >= 0
-        true = {"": known, "new": not known and least <= offset <= head, "truncated": known and offset in trims}
+        killed = len(self.runs) > 1  # its store may know what the application of an earlier process was not told any more
+        old = known or killed
+        true = {"": old, "new": not known and least <= offset <= head, "truncated": old and offset in trims}
         if not true.get(reason):
             self.untrue.append(f"{reason or 'recovered'} at {offset}, with {least=} {head=} {trims=}")
         if reason == "truncated":
@@ -48,6 +51,8 @@ class Found:
     cut_off: int = 0
     excused: int = 0
     applied: int = 0
+    reached: int = field(default=-1, compare=False)
+    """The offset of the last event that was applied."""
 
 
 def judge(life: Life, rows: Mapping[int, tuple[str, str]]) -> Found:
@@ -66,12 +71,12 @@ def judge(life: Life, rows: Mapping[int, tuple[str, str]]) -> Found:
         elif offset < at:
             found.reordered.append(name)
         else:
-            _pass_over(found, [each for each in visible if at < each < offset], life.truncated, offset)
+            _pass_over(found, visible[bisect_right(visible, at) : bisect_left(visible, offset)], life.truncated, offset)
             at = offset
         seen.add(name)
     if life.first >= 0 and not life.over:
-        _pass_over(found, [each for each in visible if each > at], life.truncated, max(visible, default=0) + 1)
-    found.applied = len(seen)
+        _pass_over(found, visible[bisect_right(visible, at) :], life.truncated, max(visible, default=0) + 1)
+    found.applied, found.reached = len(seen), at
     return found
 
 

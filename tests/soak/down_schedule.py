@@ -20,6 +20,8 @@ class Role:
     red: bool = False
     """May it see the room "red"?"""
     batch: bool = False
+    numbered: bool = True
+    """Does it send again and ask for what it missed? Else it is a bare client: at most once in both directions."""
 
 
 CAST = (

@@ -8,25 +8,42 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from realtime_lab.errors import TryAgain, UnknownFault
+from realtime_lab.errors import NotConnected, TryAgain, UnknownFault
 from realtime_lab.net.client import Client
+from realtime_lab.net.client_store import Effects
 from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.link import Link
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Role
 
-NEWS, DEPOSIT = "news", "deposit"
+NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
+END = "the end"
+EVENTS = {"deposit": DEPOSIT, "tell": TELL}
+QUICK: dict[str, Any] = {
+    "retry_delay": 0.02, "retry_delay_max": 0.1, "reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 5.0,
+}  # fmt: skip
+PATIENT: dict[str, Any] = {**QUICK, "ack_timeout": 5.0, "buffer_limit": 1_000_000}
+"""For long bursts: an acknowledgement takes as long as what is before it."""
 
 
 class Listener:
     """`log` is the server's file, `trims` what was ordered so far; both only to see whether a session is true."""
 
-    def __init__(self, role: Role, folder: Path, log: Path, trims: list[int]) -> None:
+    def __init__(self, role: Role, folder: Path, log: Path, trims: list[int], **options: Any) -> None:
         self.role, self.log, self.trims = role, log, trims
         self.store = folder / f"{role.name}.db"
+        self.options = {**QUICK, "ack_timeout": 0.3, **options}
+        if role.store:
+            self.options["store"] = self.store
+        if role.numbered:
+            self.options |= {"replay": True, "retries": math.inf, "batch": role.batch, "window": None if role.batch else 4}
         self.lives: list[Life] = []
         self.deliveries: dict[str, Delivery] = {}
         self.withdrawn: set[str] = set()
+        self.refused: list[str] = []
+        """A bare client keeps nothing for later."""
+        self.flashes: list[int] = []
+        self.cuts = 0
         self.failing = 0
         """How many of the next calls of its handler raise."""
         self.raised = 0
@@ -45,7 +62,7 @@ class Listener:
         await self.client.abort()
         self.lives[-1].over = not self.role.store
         for name, delivery in self.deliveries.items():
-            acked = delivery.fate is not None and delivery.fate.outcome == "acked"
+            acked = outcome_of(delivery) == "acked"
             if not (acked or (self.role.store and await delivery.kept())):
                 self.withdrawn.add(name)
         await self._begin()
@@ -55,16 +72,38 @@ class Listener:
         await self.client.close()
         await self.link.stop()
         if self.role.transaction:
-            self.lives[-1].runs = [self._effects()]
+            self.lives[-1].runs = [effects_of(self.store)]
 
     @property
     def settled(self) -> bool:
         """Was it told where it stands, and is everything that came, or was emitted, finished?"""
-        return self.client.session is not None and self.client.settled and self.client.idle and not self.link.busy
+        told = self.client.session is not None or not self.role.numbered
+        return told and self.client.settled and self.client.idle and not self.link.busy
 
-    def emit(self, name: str) -> None:
-        """Ask the server to publish this."""
-        self.deliveries[name] = self.client.emit(DEPOSIT, name)
+    @property
+    def unsettled(self) -> int:
+        """Of how many events it was not told what became of them."""
+        return sum(delivery.fate is None for delivery in self.deliveries.values())
+
+    @property
+    def handled(self) -> int:
+        """How many events its present process was given."""
+        return len(self._given)
+
+    def emit(self, name: str, event: str = DEPOSIT) -> None:
+        """Hand this to the server."""
+        try:
+            self.deliveries[name] = self.client.emit(event, name)
+        except NotConnected:
+            self.refused.append(name)
+
+    def mend(self) -> None:
+        """Nothing is in its way any more."""
+        self.link.disarm()
+        self.link.latency, self.failing = 0, 0
+        self.link.restore()
+        if self.role.numbered:
+            self.client.resume()
 
     def cut_at(self, nth: int, direction: str) -> None:
         """Cut before the nth packet from now."""
@@ -83,31 +122,30 @@ class Listener:
         life, least = self.lives[-1], head_of(self.log)
         life.runs.append([])
         run, self._given = life.runs[-1], set[str]()
-        options: dict[str, Any] = {"store": self.store} if self.role.store else {}
         client = self.client = Client(
-            self.link.url, replay=True, retries=math.inf, ack_timeout=0.3, window=4, auth={"name": self.role.name},
-            retry_delay=0.02, retry_delay_max=0.1, reconnection_delay=0.01, reconnection_delay_max=0.05, connect_timeout=2.0,
-            transports=self.role.transports, batch=self.role.batch, **options,
+            self.link.url, auth={"name": self.role.name}, transports=self.role.transports, **self.options
         )  # fmt: skip
 
         @client.on("session")
         def told(session: dict[str, Any]) -> None:
             life.told(session["offset"], session["reason"], least=least, head=head_of(self.log), trims=self.trims)
 
-        @client.on(NEWS)
         async def news(name: str) -> None:
             self._given.add(name)
-            if self.role.slow:
-                await asyncio.sleep(crc32(name.encode()) % (self.role.slow + 1) / 1000)
+            half = crc32(name.encode()) % (self.role.slow + 1) / 2000
+            await asyncio.sleep(half)  # who is killed now has not done it; and after it, does not know that it is done
             if self.role.transaction:
                 async with client.transaction() as tx:
-                    await tx.execute("CREATE TABLE IF NOT EXISTS effects (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)")
-                    await tx.execute("INSERT INTO effects (name) VALUES (?)", (name,))
+                    await keep(tx, name)
                     self._perhaps_fail()
-                return
-            self._perhaps_fail()
-            run.append(name)
+            else:
+                self._perhaps_fail()
+                run.append(name)
+            await asyncio.sleep(half)
 
+        if self.role.numbered:
+            client.on(NEWS)(news)
+        client.on(FLASH)(self.flashes.append)
         await client.start()
 
     def _perhaps_fail(self) -> None:
@@ -119,11 +157,26 @@ class Listener:
     def _on_link(self, kind: str, **details: Any) -> None:
         if kind == "wire":
             self.packets[details["direction"]] = max(self.packets[details["direction"]], details["packet"])
+        elif kind == "fault" and details["event"] == "cut":
+            self.cuts += self.link.connections > 0
 
-    def _effects(self) -> list[str]:
-        with closing(sqlite3.connect(self.store)) as database, suppress(sqlite3.OperationalError):  # there may be none
-            return [name for (name,) in database.execute("SELECT name FROM effects ORDER BY position")]
-        return []
+
+def outcome_of(delivery: Delivery) -> str:
+    """What the application was told; "": nothing yet."""
+    return delivery.fate.outcome if delivery.fate else ""
+
+
+async def keep(tx: Effects, name: str) -> None:
+    """Apply an event in the client's own store."""
+    await tx.execute("CREATE TABLE IF NOT EXISTS effects (position INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)")
+    await tx.execute("INSERT INTO effects (name) VALUES (?)", (name,))
+
+
+def effects_of(file: Path) -> list[str]:
+    """What was applied in this database, in order."""
+    with closing(sqlite3.connect(file)) as database, suppress(sqlite3.OperationalError):  # there may be no table yet
+        return [name for (name,) in database.execute("SELECT name FROM effects ORDER BY position")]
+    return []
 
 
 def head_of(log: Path) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
+from tests.soak.patience import holds_at_last
 from tests.soak.schedule import Schedule, Step
+from tests.soak.storm_judge import FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN
 
 DEPOSIT = "deposit"
 LIMIT = 40.0
-"""Seconds that one schedule may take, healing included."""
+"""Seconds without anything that moves, after which what has not come is said to be stuck."""
 PATIENCE = 5.0
 """Seconds that an "until" waits for what may never come."""
 
@@ -51,7 +54,10 @@ class Result:
     withdrawn: set[int] = field(default_factory=set)
     crashes: int = 0
     cuts: int = 0
+    refreshes: int = 0
     stuck: str = ""
+    reported: list[str] = field(default_factory=list)
+    """What went wrong in the background."""
 
     @property
     def lost(self) -> list[int]:
@@ -59,7 +65,7 @@ class Result:
 
     @property
     def twice(self) -> list[int]:
-        return sorted({row for row in self.rows if self.rows.count(row) > 1})
+        return sorted(row for row, count in Counter(self.rows).items() if count > 1)
 
     @property
     def reordered(self) -> list[int]:
@@ -79,8 +85,18 @@ class Result:
             "reordered": self.reordered,
             "acknowledged but not applied": self.falsely_acked,
             "stuck": self.stuck,
+            "reported": self.reported,
         }
         return {name: value for name, value in found.items() if value}
+
+    @property
+    def totals(self) -> Counter[str]:
+        """What is counted."""
+        design = "up: effects once, with a store"
+        counts = {"messages": self.emitted, LOST: len(self.lost), TWICE: len(self.twice), REORDERED: len(self.reordered)}
+        more = {GONE: len(self.withdrawn - set(self.rows)), UNKNOWN: len(self.withdrawn), FALSE: len(self.falsely_acked)}
+        kinds = {"cuts": self.cuts, "crashes": self.crashes, "refreshes": self.refreshes}
+        return Counter({f"{design}: {word}": count for word, count in (counts | more).items()} | kinds)
 
 
 class Run:
@@ -90,7 +106,7 @@ class Run:
         self.schedule, self.design, self.folder = schedule, design, folder
         self.result = Result(schedule)
         log = EventLog(folder / "log.db", synchronous="OFF")
-        self.server = Server(port=quiet_port(2 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
+        self.server = Server(port=quiet_port(3 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
         if design.tx:
             self.server.on(DEPOSIT)(self._deposit)
         else:
@@ -145,14 +161,15 @@ class Run:
             retry_delay_max=0.1,
             reconnection_delay=0.01,
             reconnection_delay_max=0.05,
-            connect_timeout=2.0,
+            connect_timeout=5.0,
             transports=["polling"] if self.schedule.polling else ["websocket"],
+            batch=self.schedule.batch,
             **options,
         )
 
     async def _connect(self, client: Client) -> None:
         with suppress(AlreadyClosed):  # the next refresh came first
-            await client.connect(timeout=LIMIT)
+            await client.connect(timeout=3 * LIMIT)
 
     def _emit(self, count: int) -> None:
         for _ in range(count):
@@ -179,6 +196,7 @@ class Run:
             case "restart":
                 await self._restart()
             case "refresh":
+                self.result.refreshes += 1
                 await self.client.abort()
                 for number, delivery in self.deliveries:
                     if not await delivery.kept():  # the process ended before the event was safe, and it was told so
@@ -212,15 +230,19 @@ class Run:
         self.link.restore()
         self.server.disarm()
         await self._restart()
-        try:
-            async with asyncio.timeout(LIMIT):
-                await self._connecting
-                while not self.client.settled:
-                    self.link.restore()
-                    await self._restart()
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
+
+        async def go_on() -> None:
+            self.link.restore()
+            await self._restart()
+            await asyncio.sleep(0.01)
+
+        def moved() -> Any:
+            return self.handled, sum(delivery.fate is None for _, delivery in self.deliveries)
+
+        if not await holds_at_last(lambda: self._connecting.done() and self.client.settled, moved, go_on, LIMIT):
             self.result.stuck = f"waiting {self.client.waiting}, under way {self.client.under_way}, {self.client.state}"
+        if self._connecting.done():
+            await self._connecting
 
     def _rows(self) -> list[int]:
         database = sqlite3.connect(self.folder / "log.db")

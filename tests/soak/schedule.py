@@ -29,9 +29,11 @@ class Schedule:
     window: int
     polling: bool
     steps: tuple[Step, ...]
+    batch: bool = False
 
     def __str__(self) -> str:
-        head = f"seed {self.seed}: {self.emits} events, window {self.window}, {'polling' if self.polling else 'websocket'}"
+        way = f"{'polling' if self.polling else 'websocket'}{', batches' if self.batch else ''}"
+        head = f"seed {self.seed}: {self.emits} events, window {self.window}, {way}"
         return "\n".join([head, *(f"  {step}" for step in self.steps)])
 
     def without(self, start: int, count: int) -> "Schedule":
@@ -49,7 +51,7 @@ def schedule(seed: int, emits: int = 50, faults: int = 6) -> Schedule:
     for _ in range(faults):
         steps.append(Step("emit", str(draw.randint(1, 2 * emits // faults)), pause=draw.choice((0, 0, 1, 5, 20))))
         steps += _fault(draw, draw.choice(FAULTS))
-    return Schedule(seed, emits, draw.choice((1, 1, 2, 4, 8, 16)), draw.random() < 0.2, tuple(steps))
+    return Schedule(seed, emits, draw.choice((1, 1, 2, 4, 8, 16)), draw.random() < 0.2, tuple(steps), draw.random() < 0.3)
 
 
 def _fault(draw: random.Random, kind: str) -> list[Step]:

@@ -1,5 +1,7 @@
 """Makes a failing schedule shorter, so that somebody can read it."""
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
@@ -16,12 +18,13 @@ class Shortable(Protocol):
 S = TypeVar("S", bound=Shortable)
 
 
-async def shortest(schedule: S, fails: Callable[[S], Awaitable[bool]]) -> S:
-    """The shortest schedule found that still fails: steps are left out as long as it does."""
+async def shortest(schedule: S, fails: Callable[[S], Awaitable[bool]], seconds: float = math.inf) -> S:
+    """The shortest schedule found in this time that still fails: steps are left out as long as it does."""
+    end = time.monotonic() + seconds
     count = max(len(schedule.steps) // 2, 1)
     while count:
         start = 0
-        while start < len(schedule.steps):
+        while start < len(schedule.steps) and time.monotonic() < end:
             shorter = schedule.without(start, count)
             if await fails(shorter):
                 schedule = shorter

@@ -12,14 +12,14 @@ from realtime_lab.net.incoming import Incoming
 from realtime_lab.rules import cursor
 from realtime_lab.rules.replay import Position, Session, handled, welcome
 from tests.examples import every_fourth
-from tests.soak.__main__ import several_down
 from tests.soak.down import run_down
 from tests.soak.down_judge import Found, Life, judge, twice
 from tests.soak.down_schedule import NAMES, Deed, Down, down_schedule
+from tests.soak.pieces import several
 
 
 def test_every_client_is_given_the_log_from_its_first_offset_on_once_and_in_order() -> None:
-    done = asyncio.run(several_down(range(1, 5), 4))
+    done = asyncio.run(several("down", range(1, 5)))
     assert {result.schedule.seed: result.wrong for result in done if result.wrong} == {}
     assert sum(result.total("applied") for result in done) > 800
     assert min(sum(getattr(result, what) for result in done) for what in ("cuts", "crashes", "refreshes")) > 1
@@ -77,12 +77,15 @@ def test_only_a_session_that_said_truncated_excuses_and_only_what_came_before_it
 
 def test_a_session_has_to_be_true() -> None:
     def untrue(*said: tuple[int, str]) -> list[str]:
-        life = Life("alice")
+        life = Life("alice", runs=[[]])
         for offset, reason in said:
             life.told(offset, reason, least=3, head=6, trims=[5])
         return life.untrue
 
     assert untrue((4, "new"), (4, ""), (5, "truncated")) == []
+    killed = Life("alice", runs=[[], []])
+    killed.told(4, "", least=3, head=6, trims=[])
+    assert (killed.untrue, killed.first) == ([], 4)
     for wrong in (
         [(4, "")],
         [(2, "new")],

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from tests.soak.__main__ import several
+from tests.soak.pieces import several
 from tests.soak.run import Design, Result, run
 from tests.soak.schedule import Schedule, Step
 from tests.soak.shortest import shortest
@@ -12,12 +12,8 @@ from tests.soak.shortest import shortest
 PROMISED = Design()
 
 
-def results(count: int, design: Design, first: int = 1) -> list[Result]:
-    return asyncio.run(several(range(first, first + count), 50, 6, design))
-
-
 def test_nothing_is_lost_applied_twice_reordered_or_acknowledged_in_vain() -> None:
-    done = results(8, PROMISED)
+    done = asyncio.run(several("up", range(1, 9)))
     assert {result.schedule.seed: result.wrong for result in done if result.wrong} == {}
     assert sum(result.crashes for result in done) >= 3
     assert sum(len(result.rows) + len(result.withdrawn) for result in done) == 8 * 50

@@ -1,0 +1,73 @@
+"""The client of a storm in a process of its own (storm_client.py), as its parent sees it: what it was told to emit, and what it said."""
+
+from pathlib import Path
+from typing import Any
+
+from realtime_lab.net.link import Link
+from tests.soak.child import Child
+from tests.soak.down_judge import Life
+from tests.soak.listener import effects_of, head_of
+from tests.soak.storm_judge import Voice
+from tests.soak.storm_schedule import FINN
+
+
+class Finn:
+    """The client with its link. What he was not told to be safe when he was killed may be lost."""
+
+    def __init__(self, folder: Path, port: int, log: Path) -> None:
+        self.store, self.log = folder / f"{FINN.name}.db", log
+        self.voice, self.life = Voice(FINN), Life(FINN.name, FINN.red)
+        self.link = Link("127.0.0.1", port, observer=self._on_link)
+        self.child: Child
+        self.kept: set[int] = set()
+        self.settled = False
+        self.cuts = 0
+
+    async def start(self) -> None:
+        await self.link.start()
+        self.child = Child(self._heard, "tests.soak.storm_client", self.link.url, FINN.name, self.store)
+        await self.child.start()
+
+    async def kill(self) -> None:
+        await self.child.kill()
+        await self.child.start()
+
+    async def stop(self) -> None:
+        await self.child.stop()
+        await self.link.stop()
+        self.life.runs = [effects_of(self.store)]
+        safe = self.kept.union(*self.voice.told.values())
+        self.voice.excused = set(range(1, self.voice.emitted + 1)) - safe
+
+    def emit(self, what: str, count: int) -> None:
+        self.child.order(what, self.voice.emitted + 1, count)
+        self.voice.emitted += count
+        self.settled = False
+
+    def mend(self) -> None:
+        """Nothing is in his way any more. He says so when everything that he emitted is finished."""
+        self.link.disarm()
+        self.link.latency = 0
+        self.link.restore()
+        for order in ("room", "settle"):
+            self.child.order(order)
+
+    @property
+    def moved(self) -> tuple[int, int, int]:
+        """How far he is."""
+        return len(self.kept), sum(map(len, self.voice.told.values())), len(effects_of(self.store))
+
+    def _heard(self, what: str, *words: str) -> None:
+        match what:
+            case "session":
+                self.life.told(int(words[0]), words[1] if len(words) > 1 else "", least=0, head=head_of(self.log), trims=[])
+            case "settled":
+                self.settled = True
+            case "kept":
+                self.kept |= set(map(int, words))
+            case "acked" | "rejected" | "unknown":
+                self.voice.told.setdefault(what, set()).update(map(int, words))
+
+    def _on_link(self, kind: str, **details: Any) -> None:
+        if kind == "fault" and details["event"] == "cut":
+            self.cuts += self.link.connections > 0

@@ -1,0 +1,259 @@
+"""Runs a storm on the real stack: a server in a process of its own, and clients of all designs, one of them in a process of its own."""
+
+import asyncio
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.folders import folder_in_memory
+from tests.ports import quiet_port
+from tests.soak.child import Child
+from tests.soak.down import Rows
+from tests.soak.down_judge import twice
+from tests.soak.down_schedule import Deed
+from tests.soak.finn import Finn
+from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, outcome_of
+from tests.soak.patience import holds_at_last
+from tests.soak.storm_judge import DESIGNS, Found, Voice, design_down, design_up, judge_down, judge_flashes, judge_up
+from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
+
+LIMIT = 40.0
+"""Seconds without anything that moves, after which what has not come is said to be stuck."""
+
+
+@dataclass
+class StormResult:
+    """What came out. totals: what is counted, in words; and "design: word" for each design."""
+
+    schedule: Storm
+    totals: Counter[str] = field(default_factory=Counter)
+    found: dict[str, Any] = field(default_factory=dict)
+    reported: list[str] = field(default_factory=list)
+    """What went wrong in the background."""
+
+    @property
+    def wrong(self) -> dict[str, Any]:
+        """Everything that a promise was broken by."""
+        return self.found | ({"reported": self.reported} if self.reported else {})
+
+    def add(self, design: str, messages: int, found: Found, name: str) -> None:
+        """Count what was found; what the design promises never to happen is wrong."""
+        self.totals[f"{design}: messages"] += messages
+        for word, cases in found.items():
+            self.totals[f"{design}: {word}"] += len(cases)
+            if cases and word in DESIGNS[design].never:
+                self.found[f"{design}: {word}: {name}"] = f"{len(cases)}: {cases[:10]}"
+
+
+class StormRun:
+    """One run of a schedule in a folder."""
+
+    def __init__(self, schedule: Storm, folder: Path, limit: float) -> None:
+        self.schedule, self.limit, self.file = schedule, limit, folder / "log.db"
+        self.result = StormResult(schedule)
+        self.count = self.result.totals
+        self.port = quiet_port(3 * schedule.seed + 2)
+        red = [role.name for role in CLIENTS if role.red]
+        self.server = Child(self._heard, "tests.soak.storm_server", self.file, self.port, schedule.dedupe, *red)
+        self.crew = {role.name: Listener(role, folder, self.file, [], **PATIENT) for role in CREW}
+        self.voices = {role.name: Voice(role) for role in CREW}
+        self.finn = Finn(folder, self.port, self.file)
+        self.said: dict[str, Counter[str]] = defaultdict(Counter)
+        """"stored" or "refused" -> what the server said so about, with the offset."""
+        self.flashed: set[int] = set()
+        self.published = self.flashes = 0
+        self.calm = False
+
+    async def run(self) -> StormResult:
+        """The schedule, then everything is healed, then whatever was promised must have happened."""
+        await self.server.start()
+        started: list[Any] = []
+        try:
+            for client in (*self.crew.values(), self.finn):
+                started.append(client)
+                await (client.start(self.port) if isinstance(client, Listener) else client.start())
+            if await self._wait(self._told, "not told where they stand"):
+                for step in self.schedule.steps:
+                    await self._do(step)
+                    await asyncio.sleep(step.pause / 1000)
+                await self._heal()
+            self._outcomes()
+        finally:
+            for client in started:
+                await client.stop()
+            await self.server.stop()
+        self._judge()
+        return self.result
+
+    # -- the deeds ------------------------------------------------------------------------------------------------------------------
+
+    async def _do(self, step: Deed) -> None:
+        match step.what:
+            case "deposit" | "tell":
+                for name in step.who:
+                    self._emit(name, step.what, step.count)
+            case "publish":
+                self.server.order("publish", self.published, step.count, step.detail)
+                self.published += step.count
+            case "flash":
+                self.server.order("flash", self.flashes, step.count)
+                self.flashes += step.count
+            case "crash":
+                self.server.order("crash", step.count, step.detail)
+            case "restart":
+                self.server.order("restart")
+            case "kill":
+                await self._kill(step.who)
+            case "full" | "room":
+                child = self.finn.child if step.who else self.server
+                self.count["full disks"] += step.what == "full"
+                child.order(step.what, *([step.count] if step.what == "full" else []))
+            case _:
+                for name in step.who:
+                    await self._break(name, step)
+
+    def _emit(self, name: str, what: str, count: int) -> None:
+        if name == FINN.name:
+            self.finn.emit(what, count)
+            return
+        voice = self.voices[name]
+        for _ in range(count):
+            voice.emitted += 1
+            self.crew[name].emit(f"{name} {voice.emitted}", EVENTS[what])
+
+    async def _kill(self, who: tuple[str, ...]) -> None:
+        self.count["kills"] += 1
+        if who:
+            await self.finn.kill()
+        else:
+            await self.server.kill()
+            await self.server.start()
+
+    async def _break(self, name: str, step: Deed) -> None:
+        link = self.finn.link if name == FINN.name else self.crew[name].link
+        match step.what:
+            case "stall":
+                link.stall(step.detail)
+            case "latency":
+                link.latency = step.count / 1000
+            case "cut at" if name != FINN.name:
+                self.crew[name].cut_at(step.count, step.detail)
+            case "refresh" if name != FINN.name:
+                self.count["refreshes"] += 1
+                await self.crew[name].refresh()
+                self.voices[name].births += [] if self.crew[name].role.store else [self.voices[name].emitted]
+            case "cut at" | "cut":
+                link.cut()
+            case "restore":
+                link.restore()
+
+    def _heard(self, what: str, *words: str) -> None:
+        match what:
+            case "stored" | "refused":
+                offset, *name = words
+                self.said[what][f"{offset} {' '.join(name)}"] += 1
+            case "flashed":
+                first, count = map(int, words)
+                self.flashed |= set(range(first, first + count))
+            case "restarted":
+                self.count["crashes"] += 1
+            case "calm":
+                self.calm = words == ("1",)
+
+    # -- the end --------------------------------------------------------------------------------------------------------------------
+
+    async def _heal(self) -> None:
+        self.finn.settled = self.calm = False
+        if await self._wait(self._settled, "not settled"):
+            self.server.order("end")  # whoever has been given it has been given everything before it, or never will be
+            await self._wait(self._ended, "the end has not come")
+
+    def _told(self) -> bool:
+        return self.finn.life.first >= 0 and all(each.client.session or not each.role.numbered for each in self.crew.values())
+
+    def _settled(self) -> bool:
+        return self.calm and self.finn.settled and all(listener.settled for listener in self.crew.values())
+
+    def _ended(self) -> bool:
+        clients = [listener for listener in self.crew.values() if listener.role.numbered]
+        return self._settled() and all(each.has(END) for each in clients) and END in effects_of(self.finn.store)
+
+    async def _wait(self, holds: Any, otherwise: str) -> bool:
+        if await holds_at_last(holds, self._moved, self._go_on, self.limit):
+            return True
+        crew = {name: (each.client.state, each.client.offset, each.settled, each.has(END)) for name, each in self.crew.items()}
+        self.result.found["stuck"] = f"{otherwise}: calm {self.calm}, {crew}, finn {self.finn.settled} {self.finn.moved}"
+        return False
+
+    def _moved(self) -> Any:
+        crew = [(each.client.offset, each.unsettled, each.handled) for each in self.crew.values()]
+        return crew, self.finn.moved, sum(self.said["stored"].values())
+
+    async def _go_on(self) -> None:
+        for listener in self.crew.values():
+            listener.mend()
+        self.finn.mend()
+        for order in ("room", "restart", "calm"):
+            self.server.order(order)
+        await asyncio.sleep(0.05)
+
+    def _outcomes(self) -> None:
+        """What the applications were told, before they are closed."""
+        for name, listener in self.crew.items():
+            voice = self.voices[name]
+            for what, delivery in listener.deliveries.items():
+                voice.told.setdefault(outcome_of(delivery), set()).add(_number(what))
+            voice.told["refused"] = set(map(_number, listener.refused))
+            voice.excused = set(map(_number, listener.withdrawn))
+
+    def _judge(self) -> None:
+        result, rows, effects = self.result, self._rows(), defaultdict[str, list[int]](list)
+        for what in effects_of(self.file):
+            effects[what.split()[0]].append(_number(what))
+        for voice in (*self.voices.values(), self.finn.voice):
+            name = voice.role.name
+            messages = voice.emitted - len(voice.of("refused"))
+            result.add(design_up(voice.role, dedupe=self.schedule.dedupe), messages, judge_up(voice, effects[name]), name)
+        lives = {name: each.lives for name, each in self.crew.items() if each.role.numbered} | {FINN.name: [self.finn.life]}
+        for role in CLIENTS:
+            if role.numbered:
+                found, applied, untrue = judge_down(lives[role.name], rows)
+                result.add(design_down(role), applied, found, role.name)
+                result.found |= {f"untrue: {role.name}": untrue} if untrue else {}
+        for name, listener in self.crew.items():
+            result.add("down: at most once", len(listener.flashes), judge_flashes(self.flashed, listener.flashes), name)
+        self._judge_the_rest(rows)
+
+    def _judge_the_rest(self, rows: Rows) -> None:
+        names = {name for name, _ in rows.values()}
+        entries = {f"{offset} {name}" for offset, (name, _) in rows.items()}
+        wrong = {
+            "not in the log, although published": sorted(set(self.said["stored"]) - entries)[:10],
+            "in the log, although refused": [each for each in self.said["refused"] if each.partition(" ")[2] in names][:10],
+            "twice in the log": twice(rows)[:10] if self.schedule.dedupe else [],
+            "the server": self.server.wrong,
+            "finn": self.finn.child.wrong,
+        }
+        self.result.found |= {word: value for word, value in wrong.items() if value}
+        self.count["cuts"] += sum(listener.cuts for listener in self.crew.values()) + self.finn.cuts
+        self.count["writes refused"] += sum(self.said["refused"].values()) + len(self.finn.voice.of("rejected"))
+
+    def _rows(self) -> Rows:
+        with closing(sqlite3.connect(self.file)) as database:
+            if (whole := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
+                self.result.found["the database"] = whole
+            rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
+        return {offset: (body.strip('"'), room) for offset, body, room in rows}
+
+
+def _number(name: str) -> int:
+    return int(name.rsplit(maxsplit=1)[-1])
+
+
+async def run_storm(schedule: Storm, limit: float = LIMIT) -> StormResult:
+    """Run it in a folder of its own."""
+    with folder_in_memory() as folder:
+        return await StormRun(schedule, folder, limit).run()
