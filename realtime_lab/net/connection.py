@@ -105,16 +105,8 @@ class Connection:
         make: Any = self._answer
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), response_class=make)
         self._http._retry_connection = False  # a poll whose answer was lost would be asked again, and what it held never come (measured)
-        self._sio = client_reads_on(
-            socketio.AsyncClient(
-                reconnection=False,
-                handle_sigint=False,
-                serializer=StrictPacket,
-                http_session=self._http,
-                logger=LOG,
-                engineio_logger=LOG,
-            )
-        )
+        options: dict[str, Any] = {"reconnection": False, "handle_sigint": False, "serializer": StrictPacket, "http_session": self._http}
+        self._sio = client_reads_on(socketio.AsyncClient(**options, logger=LOG, engineio_logger=LOG))
         self._sio.eio.queue = EndingQueue()
         self._sio.on("connect", self._on_connect)
         self._sio.on("connect_error", self._on_connect_error)
