@@ -93,9 +93,7 @@ class Connection:
         self._waiting: deque[Outgoing | Fetch] = deque()
         self._wake = asyncio.Event()
         self._flushing = False
-        self._sent = 0
-        self._asked = 0
-        self._received = 0
+        self._sent = self._asked = self._received = 0
         self._tasks: list[asyncio.Future[None]] = []
         self._attempt: asyncio.Task[None] | None = None
         self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
