@@ -144,7 +144,7 @@ async def _until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0)
 
 
-LOADS = (Load("labs", 160, 4_000, labs), Load("cuts", 3_000, 200, cuts), Load("messages", 200_000, 2, messages))
+LOADS = (Load("labs", 500, 4_000, labs), Load("cuts", 10_000, 200, cuts), Load("messages", 1_000_000, 2, messages))
 
 
 def slope(counts: Sequence[Count]) -> float:
