@@ -7,6 +7,7 @@ PY = "tests/net/test_python_socketio_claims.py::"
 LAB = "tests/lab/test_guarantees.py::"
 STORED = "tests/lab/test_stored_events.py::"
 CLIENT = "tests/net/test_client.py::"
+TAB = "tests/lab/test_tab.py::"
 
 NONE = "none"
 
@@ -135,6 +136,17 @@ ROWS = (
         (
             JS + "test_with_retries_a_late_acknowledgement_makes_duplicates_and_keeps_the_order",
             JS + "test_with_retries_an_event_that_the_server_has_handled_is_given_up_with_an_error",
+            LAB + "test_a_late_acknowledgement_of_an_earlier_try_counts",
+        ),
+    ),
+    Row(
+        "an event that is acknowledged twice, with retries",
+        "in the files for browsers a line is missing: the second takes the next event out of the queue. `socket.io-client/debug` has it",
+        NONE,
+        "the first one counts, the next event stays",
+        (
+            TAB + "test_the_official_bundle_loses_a_message_if_the_one_before_it_is_acknowledged_twice",
+            TAB + "test_neither_the_client_of_node_nor_a_tab_does",
             LAB + "test_a_late_acknowledgement_of_an_earlier_try_counts",
         ),
     ),
