@@ -126,6 +126,17 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
+def test_what_testing_md_names_is_there() -> None:
+    text = (ROOT / "TESTING.md").read_text(encoding="utf-8")
+    files, targets = set(re.findall(r"`(tests/[\w/]+(?:\.py)?)/?`", text)), set(re.findall(r"`make (\w+)", text))
+    modules = set(re.findall(r"`python -m ([\w.]+)", text))
+    assert len(files) > 40 and len(targets) > 5 and len(modules) > 3
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [name for name in targets if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
+    assert [name for name in modules if not list(ROOT.glob(f"{name.replace('.', '/')}*"))] == []
+
+
 def test_the_code_is_mit_and_the_lessons_are_cc_by() -> None:
     code, lessons = (ROOT / name for name in PROJECT["license-files"])
     assert code.read_text(encoding="utf-8").startswith("MIT License")
