@@ -213,7 +213,8 @@ class Incoming(Arriving):
         self._breath = time.monotonic() + BREATH
 
     async def _moved(self, session: Session, told: asyncio.Event) -> None:
-        await self._kept.keep(self._inbox.position)
+        if session.reason in ("", "new"):  # else only when the application knows: a process that ends in between would never say it
+            await self._kept.keep(self._inbox.position)
         self.session = Session(session.epoch, session.offset, session.reason)
         if isinstance(session, Heard):
             self._observe("recovered", sid=session.sid, index=session.index, offset=session.offset, reason=session.reason)

@@ -236,3 +236,37 @@ async def test_the_word_session_is_taken(tmp_path: Path) -> None:
             with pytest.raises(ReservedName, match="tells clients where they stand"):
                 await call("session", 1)
         assert log_of(it).head == 0
+
+
+async def test_what_is_lost_is_told_again_if_the_process_ended_while_it_was_told(tmp_path: Path) -> None:
+    """Once its store knew, nobody was ever told of the hole."""
+    async with replaying(tmp_path) as it:
+        options: dict[str, Any] = {"replay": True, "store": tmp_path / "alice.db"}
+        first = await it.connected(**options)
+        await publish(it, 1)
+        await caught_up(it, first)
+        await first.abort()
+        await publish(it, 2, 3)
+        await log_of(it).trim(4)
+        second, begun = it.client(**options), asyncio.Event()
+
+        @second.on("session")
+        async def told(session: dict[str, Any]) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        await second.start()
+        await begun.wait()
+        await second.abort()
+        reasons: list[str] = []
+        third = it.client(**options)
+        third.on("session")(lambda session: reasons.append(session["reason"]))
+        await third.connect()
+        await until(lambda: reasons)
+        await caught_up(it, third)
+        await third.close()
+        fourth = it.client(**options)
+        fourth.on("session")(lambda session: reasons.append(session["reason"]))
+        await fourth.connect()
+        await until(lambda: len(reasons) == 2)
+        assert reasons == ["truncated", ""]
