@@ -49,6 +49,7 @@ def test_a_packet_takes_all_that_is_in_it_with_it(packet: int, lost: list[int]) 
     journeys = Journeys(journal.events)
     assert [copy.message.offset for copy in journeys.copies if copy.fate == "lost"] == lost
     assert [copy.message.offset for copy in journeys.copies_at("s1", "downstream", packet)] == lost
+    assert [message.offset for message in journeys.concerned] == lost
 
 
 def test_a_session_takes_a_place_between_batches_and_delivers_nothing() -> None:
@@ -74,8 +75,8 @@ def test_what_nobody_knows_to_have_been_sent_takes_the_place_at_which_it_came() 
     journal.record("server", "connected", sid="s2")
     for index in (3, 0):
         journal.record("alice", "received", message=index, sid="s2", event="chat", index=index)
-    first, second = Journeys(journal.events).copies[-2:]
-    assert (first.received, second.received) == (journal[-2].seq, journal[-1].seq)
+    journeys = Journeys(journal.events)
+    assert [journeys.copy_at("s2", "downstream", index) for index in (3, 0)] == journeys.copies[-2:]
 
 
 def test_where_no_place_is_recorded_what_comes_is_the_next_that_delivers_anything() -> None:

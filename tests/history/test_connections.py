@@ -116,6 +116,8 @@ def test_the_link_of_a_foreign_client_is_the_first_to_see_what_it_sends() -> Non
     (copy,) = Journeys(story.events).copies
     assert (copy.sender, copy.receiver, copy.direction, copy.seq, copy.held) == ("bob", "server", "upstream", held.seq, held.seq)
     assert (copy.wire_only, copy.fate, copy.message.label) == (True, "in flight", "#1")
+    story.journal.record("bob", "wire", sid=sid, direction="upstream", type="EVENT", event="chat", index=5)
+    assert [copy.message.event for copy in Journeys(story.events).copies_at(sid, "upstream", 5)] == ["chat"]
 
 
 def test_what_was_refused_never_left_its_client() -> None:

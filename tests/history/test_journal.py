@@ -87,6 +87,7 @@ def test_since_gives_what_is_new_and_events_gives_a_copy_of_everything() -> None
 def test_an_event_prints_what_applies_to_it_and_no_time() -> None:
     event = journal_at(7.0).record("alice", "fault", event="cut", reason="alice.link.cut()")
     assert str(event) == "alice fault event='cut' reason='alice.link.cut()'"
+    assert str(journal_at(7.0).record("alice", "connected", sid="s1")) == "alice connected sid='s1'"
     assert repr(journal_at()) == "<Journal: 0 events>"
 
 

@@ -230,3 +230,13 @@ def tried(*ends):
 )  # fmt: skip
 def test_every_try_has_its_end_and_those_with_the_same_end_share_a_clause(ends, said):
     assert tried(*ends) == said
+
+
+def test_what_is_stored_waits_for_who_comes_back_for_it():
+    story = stories_of_replay.Replays("alice", "bob", relay=False)
+    story.publish()
+    story.settle()
+    story.break_and_notice("bob")
+    story.publish()
+    story.settle()
+    assert told(story)[1] == "The server's chat message #2 was stored at offset 2; alice's handler got it once; the log keeps it for bob."

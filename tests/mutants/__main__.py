@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = ROOT / ".full" / "mutants.json"
     if options.restart:
         path.unlink(missing_ok=True)
+    reasons = Explained(EXPLAINED)
     known = Known(path, tree_hash())
     known.load(keep=options.keep_killed)
     trial = Trial(options.only, options.minutes, known)
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if trial.broken or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         print(f"These tests fail without any mutant (pytest ended with {code!r}):", *trial.broken, sep="\n  ")
         return 1
-    return report([mutant.name for mutant in trial.mutants], known.verdicts, Explained(EXPLAINED))
+    return report([mutant.name for mutant in trial.mutants], known.verdicts, reasons)
 
 
 if __name__ == "__main__":

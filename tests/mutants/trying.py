@@ -1,6 +1,6 @@
 """Each mutant is tried in a process of its own: a fork of one in which pytest has collected the tests already.
 
-It gets the tests that run its function, the shortest first, until one of them fails.
+It gets the tests that run its function, those of its file and the shortest first, until one of them fails.
 """
 
 import json
@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -23,7 +23,7 @@ from _pytest.runner import runtestprotocol
 from tests.mutants.making import Mutant, Name, files, mutants_of
 
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "untested"
-PATIENCE = 6.0
+PATIENCE = 12.0
 """Seconds of tests that a mutant gets, by what they take without it. What only a longer test would notice has survived."""
 
 UNUSABLE = 3
@@ -73,7 +73,7 @@ class Trial:
         self.mutants = [mutant for path in _chosen(self.only) for mutant in mutants_of(path)]
         names = {mutant.name for mutant in self.mutants}
         if not names <= self.known.verdicts.keys():
-            tests = Tests(session.items, {mutant.code for mutant in self.mutants}, self.broken)
+            tests = Tests(session.items, {mutant.code: mutant.name.file for mutant in self.mutants}, self.broken)
             try:
                 self._try_all(tests)
             except KeyboardInterrupt:
@@ -99,7 +99,8 @@ class Trial:
 class Tests:
     """The tests, what each of them runs, and how long it takes (seconds of the processor)."""
 
-    def __init__(self, items: Sequence[pytest.Item], codes: set[CodeType], broken: list[str]) -> None:
+    def __init__(self, items: Sequence[pytest.Item], codes: Mapping[CodeType, str], broken: list[str]) -> None:
+        """`codes`: function -> its file."""
         self.items = list(items)
         self.seconds: dict[int, float] = {}
         self.of: dict[CodeType, list[int]] = {code: [] for code in codes}
@@ -112,8 +113,9 @@ class Tests:
             broken += [] if passed else [item.nodeid]
             for code in seen:
                 self.of[code].append(index)
-        for each in self.of.values():
-            each.sort(key=self.seconds.__getitem__)
+        for code, each in self.of.items():
+            own = f"test_{Path(codes[code]).name}"  # what is named after the file comes first, then what is short
+            each.sort(key=lambda index: (self.items[index].path.name != own, self.seconds[index]))
             del each[bisect_right(list(accumulate(self.seconds[index] for index in each)), PATIENCE) :]
 
     def verdict(self, mutant: Mutant) -> tuple[str, str]:
@@ -164,7 +166,7 @@ def _passes(item: pytest.Item) -> bool:
 class _seeing:
     """Within it, notes which of the `codes` are run."""
 
-    def __init__(self, codes: set[CodeType], seen: set[CodeType]) -> None:
+    def __init__(self, codes: Mapping[CodeType, str], seen: set[CodeType]) -> None:
         self.codes, self.seen = codes, seen
 
     def __enter__(self) -> None:
