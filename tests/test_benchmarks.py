@@ -14,7 +14,7 @@ from benchmarks.table import cells, result, text
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 SHARED = {"__init__", "__main__", "child", "figures", "missed", "ours", "plain", "processes", "rounds", "table"}
-OF_THE_ROOM = {"cost_of_a_paint", "press_to_picture"}
+OF_THE_ROOM = {"click_under_load", "cost_of_a_paint", "press_to_picture"}
 REDIS = "redis-server"
 EVERY = [figure for file in FILES for figure in figures(file)]
 

@@ -86,6 +86,7 @@ class Host:
 
     async def start(self, host: str, port: int, kept: socket.socket | None = None) -> int:
         """Listen, on the port that `abort` kept if there is one; returns the port. Raises PortInUse."""
+        self.add_route("*", "/{nothing:.*}", _not_found)  # who comes without the token is told what is missing, wherever that is
         await self._runner.setup()
         where: dict[str, Any] = {"host": host, "port": port} if kept is None else {"sock": kept}
         try:
@@ -155,6 +156,10 @@ def _kept(family: int, address: Any) -> socket.socket | None:
         return sock
     sock.close()
     return None
+
+
+async def _not_found(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
 
 
 async def _uncompressed(request: web.Request, handler: Any) -> web.StreamResponse:

@@ -67,7 +67,7 @@ def test_interrupt_ends_a_check_and_nothing_of_it_is_left(kernel):
     kernel.manager.interrupt_kernel()
     text, error = kernel.finish(request)
     assert (text, error) == ("late\n", "KeyboardInterrupt")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert kernel.run("import threading; [t.name for t in threading.enumerate() if 'check' in t.name]") == "[]"
     assert kernel.run("from realtime_lab.lab.lab import _OPEN; _OPEN") == "{}"
     assert kernel.run("check.lost(lost)").startswith("lost: kept in all 44 cases")

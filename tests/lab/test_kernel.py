@@ -88,7 +88,7 @@ INTERRUPTED = [
 ]
 
 
-def test_interrupt_ends_every_await_within_a_second_and_the_lab_goes_on(kernel):
+def test_interrupt_ends_every_await_and_the_lab_goes_on(kernel):
     kernel.run(SETUP + "import asyncio\nlab.server.on('never')(lambda sid, data: asyncio.get_running_loop().create_future())\n")
     kernel.run("slow = await lab.join('slow', ack_timeout=60)\nalice = slow\nalice.emit('never', 0)")
     for code in INTERRUPTED:
@@ -98,7 +98,7 @@ def test_interrupt_ends_every_await_within_a_second_and_the_lab_goes_on(kernel):
         kernel.manager.interrupt_kernel()
         _, error = kernel.finish(request)
         assert error in ("KeyboardInterrupt", "CancelledError"), (code, error)
-        assert time.monotonic() - began < 1.0, code
+        assert time.monotonic() - began < 5.0, code  # mostly 0.1 s; the cell itself would go on for a minute
     assert kernel.run("lab.participants['alice'].emit('chat message', 1); alice.connected") == "True"
     assert kernel.run("await lab.close(); lab") == "<Lab 'lab': closed>"
 
