@@ -49,6 +49,10 @@ class Chapter:
         """Short names for its messages."""
         return Labels(self.hops.names, self.copies)
 
+    def some_open(self) -> Copy | None:
+        """Something that has not arrived, or waits for its answer: the newest, which stays so for longest."""
+        return next((copy for copy in reversed((*self.unanswered, *self.copies)) if is_open(copy)), None)
+
     def still_under_way(self) -> tuple[Copy, ...]:
         """What has not arrived by now, and may."""
         return tuple(copy for copy in self.copies if copy.fate == "in flight")
@@ -56,6 +60,11 @@ class Chapter:
     def still_unanswered(self) -> tuple[Copy, ...]:
         """What has arrived, and its sender waits for the answer."""
         return tuple(copy for copy in (*self.unanswered, *self.copies) if _waits_for_its_answer(copy))
+
+
+def is_open(copy: Copy) -> bool:
+    """Has it not arrived, and may; or does its sender wait for the answer?"""
+    return copy.fate == "in flight" or _waits_for_its_answer(copy)
 
 
 def _waits_for_its_answer(copy: Copy) -> bool:

@@ -8,8 +8,8 @@ way comes from the left edge of the next one.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from realtime_lab.history.chapter import Chapter
-from realtime_lab.history.copies import SERVER
+from realtime_lab.history.chapter import Chapter, is_open
+from realtime_lab.history.copies import SERVER, Copy
 from realtime_lab.history.journal import Event
 from realtime_lab.history.plan import Barrier, Lane, Layout
 from realtime_lab.history.space_time import plan_of, summary
@@ -36,6 +36,8 @@ class Picture:
         self._events: list[Event] = []
         self._chapter = self._begin()
         self._before: Steps | None = None
+        self._open: Copy | None = None
+        """Of what is under way, what was found last."""
         for event in events:
             self.feed(event)
 
@@ -69,9 +71,11 @@ class Picture:
         """Is nothing under way when this happens, and does somebody do it?"""
         if event.kind not in DEEDS or event.cause >= 0:
             return False
-        journeys, chapter = self.judge.journeys, self._chapter
+        journeys = self.judge.journeys
         both = all(each.client_up == each.server_up for each in journeys.live.values() if self._joined.get(each.client) != "wire")
-        return both and not (journeys.running or chapter.still_under_way() or chapter.still_unanswered())
+        if both and not journeys.running and (self._open is None or not is_open(self._open)):
+            self._open = self._chapter.some_open()  # until this one is closed, nobody else is asked: there may be thousands
+        return both and not journeys.running and self._open is None
 
     def _end(self) -> None:
         self.judge.verdict()

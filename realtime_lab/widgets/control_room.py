@@ -43,6 +43,10 @@ LINK_FAULTS = (
 )
 """Button, colour, call of a method of the link, tooltip."""
 
+LONGEST = 20_000
+"""Characters of the line of code that does the same as this run."""
+TOO_LONG = "print(lab.schedule)  # it is too long for this field"
+
 
 class ControlRoom:
     """Made by `control_room(lab)`. Its rows follow the lab: who joins later gets a row too."""
@@ -103,13 +107,19 @@ class ControlRoom:
             self._log.feed(event)
         self._judge.verdict()  # it brings what the rows say up to date
         self._paint_rows()
-        self._run.value = f"lab = await Lab.replay({self._lab.schedule_so_far!r})"
+        self._paint_run()
         earlier = self._view.step(events)
         if earlier is not None:
             self._paint_history(Picture(STEPS, earlier), LogTable(earlier))
         elif not self._view.paused:
             self._paint_history(self._live, self._log)
         self._said.value = self._sentence(self._view.caption(events))  # last: what it speaks of shows by then
+
+    def _paint_run(self) -> None:
+        """It only grows. What is too long to be copied from a field is too long to be sent to a browser again and again."""
+        if self._run.value != TOO_LONG:
+            code = f"lab = await Lab.replay({self._lab.schedule_so_far!r})"
+            self._run.value = code if len(code) <= LONGEST else TOO_LONG
 
     def _paint_history(self, history: Picture, log: LogTable) -> None:
         """Picture, score and log are always those of the same moment."""

@@ -365,6 +365,17 @@ def test_the_whole_run_is_one_line_that_does_the_same_again():
     in_a_room(work)
 
 
+def test_a_run_that_is_too_long_to_be_copied_is_not_sent_to_the_browser_again_and_again():
+    async def work(lab, room):
+        for n in range(50):
+            lab.participants["alice"].emit("chat message", {"n": n, "text": "x" * 500})
+        await lab.settle()
+        await room.until(lambda: room.run.value.startswith("print(lab.schedule)"))
+        assert len(lab.schedule) > 25_000
+
+    in_a_room(work)
+
+
 def test_a_paused_room_keeps_picture_score_and_log_of_one_moment_while_the_lab_goes_on():
     async def work(lab, room):
         room.press("server", "Publish")
