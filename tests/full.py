@@ -7,8 +7,6 @@ A check may print lines that begin with "figure:"; the last one goes into the ta
 """
 
 import argparse
-import hashlib
-import json
 import os
 import re
 import signal
@@ -21,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.checks import LISTS, Check
+from tests.kept import ROOT, read, tree_hash, write
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".full"
 PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 
@@ -44,33 +42,15 @@ class State:
     def __init__(self, path: Path, tree: str) -> None:
         self.path, self.tree = path, tree
         self.records: dict[str, Record] = {}
-        if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["tree"] == tree:
-                self.records = {name: Record(**record) for name, record in kept["records"].items()}
+        kept = read(path)
+        if kept["tree"] == tree:
+            self.records = {name: Record(**record) for name, record in kept["records"].items()}
 
     def of(self, check: Check) -> Record:
         return self.records.setdefault(check.name, Record())
 
     def save(self) -> None:
-        self.path.parent.mkdir(exist_ok=True)
-        new = self.path.with_suffix(".new")
-        records = {name: asdict(record) for name, record in self.records.items()}
-        new.write_text(json.dumps({"tree": self.tree, "records": records}, indent=1), encoding="utf-8")
-        new.replace(self.path)
-
-
-def tree_hash() -> str:
-    """Name the content of the tree: every file that git knows or would add."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
-    )
-    digest = hashlib.sha256()
-    for name in sorted(set(listing.stdout.split(b"\0")) - {b""}):
-        file = ROOT / os.fsdecode(name)
-        if file.is_file():
-            digest.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+        write(self.path, self.tree, records={name: asdict(record) for name, record in self.records.items()})
 
 
 def verdict(check: Check, record: Record) -> str:

@@ -14,19 +14,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from realtime_lab import Client, EventLog, Lab, Link, Server
+from tests.net.harness import FAST, until
 
 LOOKS = 20
 """Times that everything is counted, at equal distances."""
 WARM = 5
 """The first of them do not count: a process takes what it needs, and keeps it for later."""
-FAST = {"reconnection_delay": 0.001, "reconnection_delay_max": 0.01}
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,11 @@ async def cuts(times: int, look: Callable[[int], Awaitable[None]]) -> None:
                     await server.publish("news", n)
                     link.cut()
                     link.restore()
-                    await _until(lambda: client.connected and link.connections == 1)
+                    await until(lambda: client.connected and link.connections == 1)
                     if n % 100 == 0:
                         await client.flush(60)
-                        await _until(lambda n=n: len(got) == n)
-                        await _until(lambda: server.idle)
+                        await until(lambda n=n: len(got) == n)
+                        await until(lambda: server.idle)
                         await look(n)
                 assert next(handled) == times and got == [*range(1, times + 1)]
             await link.stop()
@@ -130,18 +129,11 @@ async def messages(times: int, look: Callable[[int], Awaitable[None]]) -> None:
                         client.emit("work", k)
                     for first in range(0, burst, 500):  # fewer than the log keeps: who is connected misses none
                         await asyncio.gather(*(server.publish("news", first + k) for k in range(500)))
-                        await _until(lambda: client.offset == log.head)
+                        await until(lambda: client.offset == log.head)
                     await client.flush(60)
-                    await _until(lambda: client.settled and server.idle)
+                    await until(lambda: client.settled and server.idle)
                     await look(2 * n * burst)
                 assert (next(up), next(down)) == (times // 2, times // 2)
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited 30 s in vain"
-        await asyncio.sleep(0)
 
 
 LOADS = (Load("labs", 500, 4_000, labs), Load("cuts", 10_000, 200, cuts), Load("messages", 1_000_000, 2, messages))

@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.kept import ROOT
+
 FOLDER = ROOT / ".versions"
 NOT_THERE = 4
 """Exit code: nothing was run."""
@@ -49,6 +51,7 @@ ROWS = (
 )
 
 
+@cache
 def interpreter(version: str) -> str | None:
     """A Python of this version: on the path, or among those of pyenv."""
     pyenv = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin/python"))

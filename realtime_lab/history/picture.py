@@ -73,9 +73,11 @@ class Picture:
             return False
         journeys = self.judge.journeys
         both = all(each.client_up == each.server_up for each in journeys.live.values() if self._joined.get(each.client) != "wire")
-        if both and not journeys.running and (self._open is None or not is_open(self._open)):
-            self._open = self._chapter.some_open()  # until this one is closed, nobody else is asked: there may be thousands
-        return both and not journeys.running and self._open is None
+        if journeys.running or not both:
+            return False
+        if self._open is None or not is_open(self._open):  # until this one is closed, nobody else is asked: there may be thousands
+            self._open = self._chapter.some_open()
+        return self._open is None
 
     def _end(self) -> None:
         self.judge.verdict()

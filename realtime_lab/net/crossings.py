@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realtime_lab.errors import UnknownFault
+from realtime_lab.net.newest import remember
 from realtime_lab.net.passing import Passing
 from realtime_lab.net.session import Packet
 from realtime_lab.rules.cut_point import Carried, Crossing, CutPoint
@@ -67,10 +68,7 @@ class Crossings:
 
     def _once_more(self, direction: Direction, event: str, number: int) -> Carried:
         message = direction, event, number
-        times = self._crossed[message] = self._crossed.pop(message, 0) + 1
-        if len(self._crossed) > MOST:
-            del self._crossed[next(iter(self._crossed))]
-        return Carried(event, number, times)
+        return Carried(event, number, remember(self._crossed, message, self._crossed.get(message, 0) + 1, MOST))
 
     def due(self, side: str, passing: Passing) -> Armed | None:
         """The armed fault that names a packet of this unit, on this side of it."""

@@ -50,7 +50,7 @@ def database_path(path: str | os.PathLike[str]) -> str:
 
 class Database:
     """An open database with one connection. A file is worked on in a thread of its own, so nothing blocks the loop. Memory waits for no
-    and to change threads would take longer than the work (measured).
+    disk, and to change threads would take longer than the work (measured).
     """
 
     def __init__(self, path: str, what: str, connection: aiosqlite.Connection, lock: sqlite3.Connection | None) -> None:

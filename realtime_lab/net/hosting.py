@@ -58,7 +58,7 @@ class Host:
 
     def __init__(self, gate: Gate) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
-        self._before: list[Any] = [gate.check, self._remembered, _uncompressed, _whole]
+        self._before: list[Any] = [gate.check, self._remembered, _uncompressed, _whole, _in_time]
         app = web.Application()
         self._routes = app.router
         options: dict[str, Any] = {"access_log": None, "logger": LOG, "shutdown_timeout": 0.1, "read_bufsize": MAX_POST}
@@ -179,7 +179,8 @@ async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
             await request.content.wait_eof()
         except OSError:  # the client is gone, and nobody reads this answer
             return web.Response(status=400)
-    return await _in_time(request, handler)
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 async def _in_time(request: web.Request, handler: Any) -> web.StreamResponse:

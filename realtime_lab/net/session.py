@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from realtime_lab.net.newest import remember
 from realtime_lab.net.packets import EVENTS, StrictPacket, brief
 from realtime_lab.rules.faults import DIRECTIONS, Direction, opposite
 
@@ -105,8 +106,4 @@ def _shown(body: str) -> str:
 
 def session_of(sessions: dict[str, Session], sid: str) -> Session:
     """The session of this id, old or new. Of too many, the one is forgotten of which nothing was heard for longest."""
-    known = sessions.pop(sid, None)
-    sessions[sid] = session = known or Session()
-    if len(sessions) > MOST:
-        del sessions[next(iter(sessions))]
-    return session
+    return remember(sessions, sid, sessions.get(sid) or Session(), MOST)

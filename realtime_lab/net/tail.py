@@ -11,6 +11,7 @@ from typing import NamedTuple
 from realtime_lab.net.batch import BYTES, ROWS, Batch, pieces
 from realtime_lab.net.event_log import Log
 from realtime_lab.net.event_reader import Stored
+from realtime_lab.net.newest import remember
 
 PAGES = 4
 """Pages that are kept for somebody else to ask for."""
@@ -42,10 +43,8 @@ class Tail:
         key = self._log.epoch, after, frozenset(rooms)
         page = self._pages.get(key)
         if page is None:
-            page = self._pages[key] = asyncio.ensure_future(self._read(after, rooms))
+            page = remember(self._pages, key, asyncio.ensure_future(self._read(after, rooms)), PAGES)
             page.add_done_callback(_looked_at)
-            if len(self._pages) > PAGES:
-                del self._pages[next(iter(self._pages))]
         try:
             return await asyncio.shield(page)
         except Exception:

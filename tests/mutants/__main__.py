@@ -8,7 +8,6 @@ found out holds for one content of these floors and their tests. Exit code 0: al
 """
 
 import argparse
-import hashlib
 import os
 import re
 import sys
@@ -19,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.making import FLOORS, ROOT, Name
+from tests.kept import ROOT, tree_hash
+from tests.mutants.making import FLOORS, Name
 from tests.mutants.trying import KILLED, SURVIVED, TIMEOUT, UNTESTED, Known, Trial
 
 EXPLAINED = Path(__file__).with_name("explained.toml")
@@ -48,16 +48,6 @@ LONG = (
 
 READ = ("realtime_lab/errors.py", "realtime_lab/rules", "realtime_lab/history", *TESTS, "tests/conftest.py", "tests/examples.py")
 """What the verdicts depend on."""
-
-
-def tree_hash() -> str:
-    """Name the content of everything that the verdicts depend on."""
-    digest = hashlib.sha256()
-    for place in READ:
-        for file in sorted([ROOT / place, *(ROOT / place).rglob("*.py")]):
-            if file.is_file():
-                digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
 
 
 class Explained:
@@ -118,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.restart:
         path.unlink(missing_ok=True)
     reasons = Explained(EXPLAINED)
-    known = Known(path, tree_hash())
+    known = Known(path, tree_hash(*READ))
     known.load(keep=options.keep_killed)
     trial = Trial(options.only, options.minutes, known)
     left_out = [*(f"--ignore={file}" for file in BREAK_RULES_THEMSELVES), *(f"--deselect=tests/history/{test}" for test in LONG)]

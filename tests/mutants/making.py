@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import libcst as cst
 from mutmut.mutation.file_mutation import create_mutations, deep_replace
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kept import ROOT
+
 PACKAGE = ROOT / "realtime_lab"
 FLOORS = ("rules", "history")
 

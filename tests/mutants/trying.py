@@ -3,7 +3,6 @@
 It gets the tests that run its function, those of its file and the shortest first, until one of them fails.
 """
 
-import json
 import os
 import resource
 import signal
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
+from tests.kept import read, write
 from tests.mutants.making import Mutant, Name, files, mutants_of
 
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "untested"
@@ -43,19 +43,13 @@ class Known:
 
     def load(self, *, keep: bool) -> None:
         """Go on where an earlier call stopped. keep: after a change, what was killed before counts as killed."""
-        if not self.path.exists():
-            return
-        kept = json.loads(self.path.read_text(encoding="utf-8"))
-        for name, verdict, test in kept["verdicts"]:
+        kept = read(self.path)
+        for name, verdict, test in kept.get("verdicts", ()):
             if kept["tree"] == self.tree or (keep and verdict == KILLED):
                 self.verdicts[Name(*name)] = (verdict, test)
 
     def save(self) -> None:
-        self.path.parent.mkdir(exist_ok=True)
-        new = self.path.with_suffix(".new")
-        verdicts = [[name, *verdict] for name, verdict in self.verdicts.items()]
-        new.write_text(json.dumps({"tree": self.tree, "verdicts": verdicts}), encoding="utf-8")
-        new.replace(self.path)
+        write(self.path, self.tree, verdicts=[[name, *verdict] for name, verdict in self.verdicts.items()])
 
 
 class Trial:

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from functools import partial
 from itertools import count
 
-from tests.full import ROOT, tree_hash
+from tests.kept import ROOT, tree_hash
 from tests.soak.pieces import MODES, Failure, Outcome, fails, piece
 from tests.soak.shortest import shortest
 from tests.soak.totals import ENOUGH, State, figure, table

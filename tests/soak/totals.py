@@ -1,10 +1,10 @@
 """What all runs on this content of the tree came to: kept in a file, added up, and printed with what each design promises."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.kept import read, write
 from tests.soak.pieces import MODES, Failure, Outcome
 from tests.soak.storm_judge import DESIGNS, FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN
 
@@ -26,11 +26,10 @@ class State:
         """The pieces of each mode by their places, from 0."""
         self.totals: Counter[str] = Counter()
         self.failures: list[Failure] = []
-        if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["tree"] == tree:
-                self.seconds, self.done, self.totals = kept["seconds"], kept["done"], Counter(kept["totals"])
-                self.failures = [Failure(**failure) for failure in kept["failures"]]
+        kept = read(path)
+        if kept["tree"] == tree:
+            self.seconds, self.done, self.totals = kept["seconds"], kept["done"], Counter(kept["totals"])
+            self.failures = [Failure(**failure) for failure in kept["failures"]]
 
     def add(self, mode: str, place: int, outcome: Outcome) -> None:
         """A piece is done."""
@@ -39,12 +38,8 @@ class State:
         self.failures += outcome.failures
 
     def save(self) -> None:
-        self.path.parent.mkdir(exist_ok=True)
-        new = self.path.with_suffix(".new")
         failures = [asdict(failure) for failure in self.failures]
-        kept = {"tree": self.tree, "seconds": self.seconds, "done": self.done, "totals": self.totals, "failures": failures}
-        new.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-        new.replace(self.path)
+        write(self.path, self.tree, seconds=self.seconds, done=self.done, totals=self.totals, failures=failures)
 
     @property
     def messages(self) -> int:
