@@ -18,6 +18,7 @@ from realtime_lab.history.svg import svg
 from realtime_lab.history.twin import text
 from tests.examples import every_fourth, examples
 from tests.history.shuffling import calm, shuffled
+from tests.history.stories import Story
 from tests.history.stories_of_replay import Replays
 from tests.history.stories_of_retries import Retries, retimed
 from tests.history.test_judge import RUNS, long_chat, long_log, long_patience, scripts
@@ -102,6 +103,19 @@ def test_when_it_was_looked_at_makes_no_difference(name: str) -> None:
             watched.layout()
     now = watched.layout()
     assert svg(now) == svg(picture(events, 18, long=5, too_long=20).layout())
+
+
+@pytest.mark.parametrize("carried", [0, 1])
+def test_a_chapter_does_not_end_while_something_is_under_way(carried: int) -> None:
+    """Else a message would begin at its left edge, and not where it was handed in. `carried`: of the two that were sent first."""
+    story = Story("alice", relay=False)
+    story.emit("alice", 2)
+    story.carry("alice", "upstream", carried)
+    story.emit("alice")
+    story.settle()
+    whole, chapters = layout(story.events), picture(story.events, long=1, too_long=NEVER).layout()
+    starts = [[arrow.start - plan.arrows[0].start for arrow in plan.arrows] for plan in (whole, chapters)]
+    assert starts[0] == starts[1] == sorted({*starts[0]})
 
 
 # -- what begins in one chapter and ends in another ---------------------------------------------------------------------------------------
