@@ -116,6 +116,9 @@ def test_a_chapter_does_not_end_while_something_is_under_way(carried: int) -> No
     whole, chapters = layout(story.events), picture(story.events, long=1, too_long=NEVER).layout()
     starts = [[arrow.start - plan.arrows[0].start for arrow in plan.arrows] for plan in (whole, chapters)]
     assert starts[0] == starts[1] == sorted({*starts[0]})
+    at_rest = len(story.events)
+    story.emit("alice")
+    assert picture(story.events, long=1, too_long=NEVER)._chapter.begin == at_rest
 
 
 # -- what begins in one chapter and ends in another ---------------------------------------------------------------------------------------
