@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 from benchmarks.figures import HEAD, row
 from tests.widgets.browser import Notebook, browser_page, find_browser, jupyterlab, write_notebook
 
-CLICKS = 40
+CLICKS = 80
 SECONDS = 30
 """For which the events flow at most: a record has an end (lab/recorded.py)."""
 

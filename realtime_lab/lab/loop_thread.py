@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from realtime_lab.errors import AlreadyClosed, LabBusy
+from realtime_lab.lab import garbage
 from realtime_lab.net.hosting import end
 
 T = TypeVar("T")
@@ -140,7 +141,8 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            with garbage.seldom:
+                self.loop.run_forever()
         finally:
             self.loop.run_until_complete(end(asyncio.all_tasks(self.loop)))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())

@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from realtime_lab.widgets.marks import spoken
-from realtime_lab.widgets.painter import INTERVAL
+from realtime_lab.widgets.painter import PICTURE
 
 
 class ProgressBar:
@@ -39,7 +39,7 @@ class ProgressBar:
             now = time.monotonic()
             if done == total:
                 self._end(f"{done} of {total} runs", "success")
-            elif now - self._painted >= INTERVAL:
+            elif now - self._painted >= PICTURE:
                 self._painted = now
                 self._paint(f"{done} of {total} runs")
 

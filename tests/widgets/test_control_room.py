@@ -5,6 +5,7 @@ import asyncio
 import itertools
 import math
 import re
+import threading
 import time
 
 import ipywidgets
@@ -14,7 +15,8 @@ from realtime_lab import Lab
 from realtime_lab.history.picture import Picture
 from realtime_lab.widgets import control_room
 from realtime_lab.widgets.live_view import STEPS, LiveView
-from realtime_lab.widgets.painter import Painter
+from realtime_lab.widgets.painter import PICTURE, Painter
+from realtime_lab.widgets.rows import Rows
 from tests.history.stories_of_retries import offline
 
 RETRIES = {"retries": math.inf, "ack_timeout": 1.0}
@@ -100,6 +102,48 @@ def test_the_rows_say_what_the_link_is_and_what_the_client_believes():
         await room.shows("alice", "stalled", "believes it is connected")
         await lab.settle()
         await room.until(lambda: "believes" not in room.row("alice").children[0].value)
+
+    in_a_room(work)
+
+
+def test_the_words_of_a_row_do_not_wait_for_a_picture_that_takes_long(monkeypatch):
+    painting, go_on = threading.Event(), threading.Event()
+
+    async def work(lab, room):
+        paint = LiveView.paint
+
+        def slowly(view, history):
+            painting.set()
+            go_on.wait(10)
+            paint(view, history)
+
+        monkeypatch.setattr(LiveView, "paint", slowly)
+        try:
+            lab.participants["alice"].emit("chat message", 1)
+            await room.until(painting.is_set)
+            room.press("bob", "Cut")
+            await room.shows("bob", "cut")
+            assert "bob.link.cut()" not in room.said.value
+        finally:
+            go_on.set()
+        await room.until(lambda: "bob.link.cut()" in room.said.value)
+
+    in_a_room(work)
+
+
+@pytest.mark.parametrize(("owner", "method", "what"), [(LiveView, "paint", "picture"), (Rows, "paint", "rows")])
+def test_what_cannot_be_drawn_is_said_and_the_painter_goes_on(monkeypatch, owner, method, what):
+    async def work(lab, room):
+        def fail(*_):
+            raise ValueError("no ink")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(owner, method, fail)
+            lab.participants["alice"].emit("chat message", 1)
+            await room.until(lambda: f"the {what} cannot be drawn: ValueError: no ink" in room.said.value)
+        room.press("bob", "Cut")
+        await room.shows("bob", "cut")
+        await room.until(lambda: "bob.link.cut()" in room.said.value and "no ink" not in room.said.value)
 
     in_a_room(work)
 
@@ -258,7 +302,7 @@ def test_a_painter_paints_ten_times_a_second_at_most_and_never_misses_the_last_n
         painted.append((time.monotonic(), state["value"]))
         return state["value"] < 500
 
-    painter = Painter(paint)
+    painter = Painter(paint, PICTURE)
     for value in range(1, 501):
         state["value"] = value
         painter.wake()
