@@ -10,27 +10,29 @@ from benchmarks.ours import EVENT, UP, body
 from benchmarks.processes import Answer, Stage, timed
 from benchmarks.rounds import Contender, Figure, Measure, Row, faster
 from realtime_lab import Client, EventLog, Journal, Link, Server
+from realtime_lab.lab.garbage import seldom
 
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[tuple[None, Answer]]:
-    """As in a lab: every end, and the link between them, has an observer."""
+    """As in a lab: every end, and the link between them, has an observer; and garbage of all ages is collected seldom."""
     journal = Journal(time.monotonic)
     server = Server(log=EventLog(":memory:"), dedupe=True, observer=partial(journal.record, "server"))
     server.on(EVENT)(lambda sid, data: None)
-    async with server:
-        link = Link("127.0.0.1", server.port, name="alice", observer=partial(journal.record, "alice"))
-        await link.start()
-        try:
-            async with Client(link.url, observer=partial(journal.record, "alice"), **UP) as client:
+    with seldom:
+        async with server:
+            link = Link("127.0.0.1", server.port, name="alice", observer=partial(journal.record, "alice"))
+            await link.start()
+            try:
+                async with Client(link.url, observer=partial(journal.record, "alice"), **UP) as client:
 
-                async def all_of(events: int) -> None:
-                    for delivery in [client.emit(EVENT, body(n)) for n in range(events)]:
-                        assert (await delivery).outcome == "acked"
+                    async def all_of(events: int) -> None:
+                        for delivery in [client.emit(EVENT, body(n)) for n in range(events)]:
+                            assert (await delivery).outcome == "acked"
 
-                yield None, timed(all_of)
-        finally:
-            await link.stop()
+                    yield None, timed(all_of)
+            finally:
+                await link.stop()
 
 
 async def through(stage: Stage, events: int) -> Measure:

@@ -4,10 +4,11 @@ Copies are paired by position (pairing.py). A copy that was handed over and neve
 What is sent again is paired in the same way: the n-th time is another copy of the same message.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import get_args
 
 from realtime_lab.history.copies import SERVER, Ack, Copy, Message
-from realtime_lab.history.journal import GIVEN_UP, Event
+from realtime_lab.history.journal import GIVEN_UP, Event, Kind
 from realtime_lab.history.pairing import Pairing
 from realtime_lab.history.stored import Stored
 
@@ -33,17 +34,22 @@ class Journeys(Pairing):
         self._emissions: dict[tuple[str, int], Message] = {}
         self._kept: dict[str, Message] = {}
         """The id that a kept message travels under -> the message."""
+        self._readers = {kind: [*self._who_reads(kind)] for kind in get_args(Kind)}
         for event in events:
             self.feed(event)
+
+    def _who_reads(self, kind: Kind) -> Iterator[Callable[[Event], None]]:
+        for reader in (self, self.log):
+            if read := getattr(reader, f"_{kind}", None):
+                yield read
 
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""
         self.seen = event.seq + 1
         self.concerned.clear()
         self.shaken.clear()
-        for reader in (self, self.log):
-            if handler := getattr(reader, f"_{event.kind}", None):
-                handler(event)
+        for read in self._readers[event.kind]:
+            read(event)
         for connection in self.shaken:
             self.log.identify(connection)
 

@@ -59,7 +59,7 @@ class Recorded(ABC):
         """What cells have emitted happens before they look."""
 
     def _end_when_full(self, event: Event) -> None:
-        if self.full:
+        if event.seq + 1 >= MOST:
             self.journal.seal()
             self._on_trouble(Trouble(FULL))
 

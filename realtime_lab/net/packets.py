@@ -171,12 +171,15 @@ def _unfit(error: Exception) -> NotSerialisable:
     return NotSerialisable(f"this data cannot travel as JSON: {error}. Send numbers, text, lists, dicts, booleans, None or bytes.")
 
 
+_IN_WORDS = json.JSONEncoder(default=lambda value: f"<{type(value).__name__}>", ensure_ascii=False)
+
+
 def brief(data: Any, limit: int = 80) -> str:
     """The payload as short text for the record. Never raises."""
     if isinstance(data, (bytes, bytearray)):
         return f"<{len(data)} bytes>"
     try:
-        text = data if isinstance(data, str) else json.dumps(data, default=lambda value: f"<{type(value).__name__}>", ensure_ascii=False)
+        text = data if isinstance(data, str) else _IN_WORDS.encode(data)
     except RecursionError:
         return "<nested too deeply>"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
