@@ -38,7 +38,7 @@ Who writes which kind:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 from realtime_lab.rules.faults import Direction
 
@@ -108,6 +108,14 @@ class Event:
     def __str__(self) -> str:
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[4:] if f.repr and getattr(self, f.name) != f.default)
         return f"{self.node} {self.kind} " + " ".join(shown)
+
+
+Reader = Callable[[Event], None]
+
+
+def readers_of_kinds(*objects: object) -> dict[Kind, tuple[Reader, ...]]:
+    """For each kind of event: the methods of these objects that read it, which are called `_kind`."""
+    return {kind: tuple(getattr(each, f"_{kind}") for each in objects if hasattr(each, f"_{kind}")) for kind in get_args(Kind)}
 
 
 class Journal(Sequence[Event]):

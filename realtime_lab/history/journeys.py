@@ -4,11 +4,10 @@ Copies are paired by position (pairing.py). A copy that was handed over and neve
 What is sent again is paired in the same way: the n-th time is another copy of the same message.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import get_args
+from collections.abc import Iterable, Sequence
 
 from realtime_lab.history.copies import SERVER, Ack, Copy, Message
-from realtime_lab.history.journal import GIVEN_UP, Event, Kind
+from realtime_lab.history.journal import GIVEN_UP, Event, readers_of_kinds
 from realtime_lab.history.pairing import Pairing
 from realtime_lab.history.stored import Stored
 
@@ -34,14 +33,9 @@ class Journeys(Pairing):
         self._emissions: dict[tuple[str, int], Message] = {}
         self._kept: dict[str, Message] = {}
         """The id that a kept message travels under -> the message."""
-        self._readers = {kind: [*self._who_reads(kind)] for kind in get_args(Kind)}
+        self._readers = readers_of_kinds(self, self.log)
         for event in events:
             self.feed(event)
-
-    def _who_reads(self, kind: Kind) -> Iterator[Callable[[Event], None]]:
-        for reader in (self, self.log):
-            if read := getattr(reader, f"_{kind}", None):
-                yield read
 
     def feed(self, event: Event) -> None:
         """Take in the next journal event."""

@@ -57,8 +57,12 @@ class Picture:
         """By now. What reaches into the last steps starts left of them."""
         judged = self.judge.verdict()
         chapter = plan_of(self._chapter, Steps(self._chapter, self._before))
-        whole = _joined(self._past, chapter).last(self._last)
+        whole = self._with(chapter)
         return replace(whole, summary=summary(judged, whole.rows, NAMED))
+
+    def _with(self, chapter: Layout) -> Layout:
+        """The last steps of everything. What of a chapter will not be in them need not be moved to its place."""
+        return _joined(self._past, chapter.since(chapter.steps - self._last)).last(self._last)
 
     def _begin(self) -> Chapter:
         return Chapter(self.judge.journeys, self.judge.hops, self._joined, self._events)
@@ -87,7 +91,7 @@ class Picture:
         plan = plan_of(chapter, self._before, without={*under_way, *unanswered})
         marks = tuple(mark for mark in plan.marks if mark.style != "connecting")  # it goes on
         plan = replace(plan, marks=marks, steps=plan.steps - (len(marks) < len(plan.marks)))
-        self._past = _joined(self._past, plan).last(self._last)
+        self._past = self._with(plan)
         self._events = []
         self._chapter = replace(self._begin(), live=frozenset(self.judge.journeys.live), under_way=under_way, unanswered=unanswered)
 

@@ -114,12 +114,15 @@ class Layout:
     def last(self, steps: int) -> "Layout":
         """Without the steps before these. What reaches into them stays, and starts left of them."""
         first = self.steps - steps
+        return self if first <= 0 else replace(self.since(first).moved(-first), left_out=self.left_out + first)
+
+    def since(self, first: int) -> "Layout":
+        """Without what is over before this step. All steps stay where they are."""
         if first <= 0:
             return self
-        seen = replace(
+        return replace(
             self,
             arrows=tuple(arrow for arrow in self.arrows if arrow.end >= first),
             marks=tuple(mark for mark in self.marks if mark.step >= first),
             barriers=tuple(bar for bar in self.barriers if bar.end > first),
         )
-        return replace(seen.moved(-first), left_out=self.left_out + first)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from realtime_lab.history.ack_steps import AckSteps
 from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.copies import SERVER, Copy
-from realtime_lab.history.journal import Event
+from realtime_lab.history.journal import Event, readers_of_kinds
 from realtime_lab.history.kept_steps import KeptSteps
 from realtime_lab.history.lanes import BARRIERS, FAULTS, LOG, OPENINGS, ORDERED, Lanes, Note, Spot, Track, set_off_by_a_packet
 from realtime_lab.history.log_steps import LogSteps
@@ -52,6 +52,7 @@ class Steps(Lanes):
         self.acks = AckSteps(self, journeys)
         self._kept = KeptSteps(self, self.acks, journeys, self.labels)
         self.log = LogSteps(self, chapter, self.labels)
+        self._readers = readers_of_kinds(self, self.acks, self._kept, self.log)
         if before is not None:
             self._continue_from(before, chapter)
         self._read(chapter)
@@ -82,10 +83,8 @@ class Steps(Lanes):
         copies = self._starts.get(event.seq)
         if copies:
             self._leave(copies)
-        for reader in (self, self.acks, self._kept, self.log):
-            handler = getattr(reader, f"_{event.kind}", None)
-            if handler is not None:
-                handler(event)
+        for read in self._readers[event.kind]:
+            read(event)
         copy = self._ends.get(event.seq)
         if copy is not None:
             orders = [*self._orders(self._passed_on.get(id(copy), [])), *self.log.orders(copy)]
