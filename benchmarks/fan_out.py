@@ -86,5 +86,8 @@ FIGURES = (
             )
         ],
         events=8 * BURST,
+        limits="Each client reads every event for itself: in a profile a third of the time is reading and checking what came, a fifth "
+        "calling the handlers, a tenth asyncio's tasks, the rest sockets. A quarter of all is Python's garbage collector (measured by "
+        "switching it off), which looks at everything that 100 clients are made of.",
     ),
 )

@@ -33,5 +33,7 @@ FIGURES = (
             Row(Contender("committed: that, and tx.append", partial(one_process, file=True, appends=True)), JAVASCRIPT, faster(6)),
         ],
         events=20_000,
+        limits="Both ends share a processor, so the costs of at_least_once add up. A tenth is Python's garbage collector, which looks "
+        "at all the events that wait.",
     ),
 )

@@ -52,5 +52,6 @@ FIGURES = (
         [Row(Contender("Client(replay=True)", ours), None, limit(0.005))],
         events=100_000,
         rounds=3,
+        limits="One turn of the loop may hold the making of a page by the server, its opening by the client, and 2 ms of handlers.",
     ),
 )
