@@ -17,7 +17,7 @@ def figure(milliseconds: int, times: float, share: float) -> Figure:
         "events/s",
         [Row(Contender("log in memory", partial(two_processes, file=False, way=way)), anchor, faster(times))],
         events=20_000,
-        limits="A delay of 1 ms costs ours nothing: its figure is that of at_least_once, with the same limits." if milliseconds == 1 else "",
+        limits="A delay of 1 ms costs ours nothing: it is the figure of at_least_once, and its limits." if milliseconds == 1 else "",
     )
 
 
