@@ -88,7 +88,10 @@ FIGURES = (
             Row(Contender("and dedupe, committed", ours), CALL, cost()),
         ],
         events=1000,
-        limits="With dedupe an event is written down before it is acknowledged. In a file that is a hop to the database's thread and back, "
+        limits="At least once takes some 0.2 ms of processor time more than `call`, at both ends together. In a profile two fifths of that "
+        "are emit(), until the event has its number, its place in the buffer and its first try; a quarter is what follows the "
+        "acknowledgement; the rest is the envelope, and a turn of the loop for the task that sends, which is how a break loses nothing. "
+        "With dedupe an event is written down before it is acknowledged. In a file that is a hop to the database's thread and back, "
         "and a commit that the disk has taken.",
     ),
 )

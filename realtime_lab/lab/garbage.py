@@ -8,8 +8,8 @@ and what is, is nearly always young, and collected as before.
 import gc
 import threading
 
-SELDOM = 100
-"""Collections of the younger objects for one of all; Python itself has 10."""
+SELDOM = 300
+"""Collections of the younger objects for one of all; Python itself has 10. A record that is as long as it may be needs less."""
 
 
 class FullCollections:
