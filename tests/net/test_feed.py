@@ -113,24 +113,24 @@ async def chats(read: Callable[[], Any], count: int) -> AsyncIterator[str]:
 
 
 @alone
-async def test_a_live_client_gets_its_events_at_once_while_another_gets_five_thousand(tmp_path: Path) -> None:
+async def test_a_live_client_gets_its_events_at_once_while_another_gets_two_thousand(tmp_path: Path) -> None:
     """In the time of this process, because a wall clock would also measure what else the machine does."""
     async with replaying(tmp_path) as it:
         away, replayed = await another(it)
         await it.server.disconnect(away.sid)
         await until(lambda: away.state == "disconnected")
-        await publish(it, *range(5000))
+        await publish(it, *range(2000))
         live, _ = await another(it)
         latencies: list[float] = []
         live.on(CHAT)(lambda began: latencies.append(time.process_time() - began))
         await away.connect()
-        while len(replayed) < 5000:
+        while len(replayed) < 2000:
             await publish(it, time.process_time())
             await asyncio.sleep(0.01)
         await caught_up(it, away, live)
-        assert replayed[:5000] == list(range(5000))
-        assert len(replayed) == 5000 + len(latencies)
-        assert len(latencies) >= 20
+        assert replayed[:2000] == list(range(2000))
+        assert len(replayed) == 2000 + len(latencies)
+        assert len(latencies) >= 10
         assert sorted(latencies)[int(0.99 * len(latencies))] < 0.1
 
 

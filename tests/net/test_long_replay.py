@@ -146,6 +146,7 @@ def test_who_missed_1500_events_gets_them_while_what_is_new_comes_at_once() -> N
     check(measure(1500, OURS, lambda replayed, live: replayed == 1500 and live >= 100), WHEN_BUSY)
 
 
+@pytest.mark.full
 def test_somebody_slow_holds_nobody_up() -> None:
     check(measure(5000, SLOW, lambda replayed, live: replayed >= 100 and live >= 100), WHEN_BUSY)
 
