@@ -278,7 +278,7 @@ def test_a_closed_lab_says_so_and_its_buttons_are_off():
         await lab.close()
         await room.until(lambda: "This lab is closed" in room.said.value)
         await room.until(lambda: all(child.disabled for child in room.row("alice").children[1:]))
-        await room.until(lambda: not shown._painter._thread.is_alive())
+        await room.until(lambda: not any(each._thread.is_alive() for each in (shown._painter, shown._painter_of_rows)))
 
     asyncio.run(main())
 
