@@ -24,10 +24,8 @@ USUAL = {"ping_interval": 1, "ping_timeout": 1}
 MOST = 300_000
 """Events in a record. With its control room a lab needs about 1.3 kB for each (measured: benchmarks/journal_memory.py). Then it ends, and
 says so: without its oldest events it would be wrong about the others."""
-FULL = (
-    f"the record is full: it has {MOST:,} events. What happens from here on is not recorded, shown or judged, and settle() cannot know "
-    "when it is over. Begin a new lab: lab = await Lab.start()"
-)
+FULL = f"the record is full ({MOST:,} events): nothing more is recorded or judged. Begin a new lab: lab = await Lab.start()"
+"""Short enough for a line of the control room."""
 
 
 class Recorded(ABC):
