@@ -48,7 +48,8 @@ class Client(Receiving, Emitting):
     replay                  True: what was published while it was away comes when it is back, in order, at least once: an event whose
                             handler was interrupted, or has raised, is given to it again; once in effect with transaction(); over a
                             restart of the client only with `store` (rules/replay.py, rules/inbox.py). Needs a Server with a log
-    on_error                with replay, when a handler has raised four times for one event: "halt" there, or "skip" it
+    on_error                with replay, when a handler has raised four times for one event: "halt" there, or "skip" it. A store
+                            that failed does not count: that is tried again until it works
     batch                   True: what waits travels together, in both directions, if the server is one of ours with a log: many events in
                             one packet, and one acknowledgement for all of them. What has nothing to wait for goes at once, by itself.
                             Needs retries, or replay

@@ -241,7 +241,7 @@ class Incoming(Arriving):
         if answer["ok"] or self._calls.kept or not self._handlers.has(item.event):
             self._inbox.handled()
             self._finish(item)
-        elif self._inbox.failed(_now(), random.random()):
+        elif self._inbox.failed(_now(), random.random(), counts=not answer["retryable"]):
             self._give_up(item, answer["error"])
 
     def _said(self, kind: Literal["handled", "failed"], why: str) -> None:

@@ -5,6 +5,7 @@ event whose handler fails, or is still running when the process ends, is never h
 
 - A handler that raises is tried again, with a growing wait. Meanwhile its event stays first, and the others wait behind it.
 - When it has raised every time the inbox is halted: nothing more is handled until the application says `resume` or `skip`.
+- What says nothing about the event, as a full disk does, is no reason to halt or to skip: that is tried again for as long as it lasts.
 - What had come on a connection that is over, and was not begun, comes again on the next one, so it is forgotten here.
 
 Never reads a clock and never draws a random number. Where it stands in the log is rules/replay.py.
@@ -64,6 +65,8 @@ class Inbox(Generic[E]):
         self._first: tuple[int, E] | None = None
         """What was begun and is not finished."""
         self._tries = 0
+        self._excused = 0
+        """How many of these tries do not count."""
         self._state: Literal["free", "handling", "resting", "halted"] = "free"
         self._rest: float = 0.0
 
@@ -148,9 +151,10 @@ class Inbox(Generic[E]):
         """The handler returned: the offset moves."""
         self._finish()
 
-    def failed(self, now: float, draw: float) -> bool:
-        """The handler raised. True: it halts here."""
-        self._state = "halted" if self._tries >= TRIES else "resting"
+    def failed(self, now: float, draw: float, *, counts: bool = True) -> bool:
+        """The handler raised. `counts`: because of the event. True: it halts here."""
+        self._excused += not counts
+        self._state = "halted" if self._tries - self._excused >= TRIES else "resting"
         self._rest = now + backoff.delay(self._tries, draw, **self._delays)
         return self._state == "halted"
 
@@ -158,7 +162,7 @@ class Inbox(Generic[E]):
         """Try again what it halted at. False: it was not halted."""
         if self._state != "halted":
             return False
-        self._state, self._rest, self._tries = "resting", -math.inf, 0
+        self._state, self._rest, self._tries, self._excused = "resting", -math.inf, 0, 0
         return True
 
     def skip(self) -> None:
@@ -179,4 +183,4 @@ class Inbox(Generic[E]):
     def _finish(self) -> None:
         assert self._first is not None
         self.position = handled(self.position, self._first[0])
-        self._state, self._first = "free", None
+        self._state, self._first, self._excused = "free", None, 0

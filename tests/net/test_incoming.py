@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from realtime_lab.errors import RealtimeLabError, UnknownFault
+from realtime_lab.errors import RealtimeLabError, StoreFailed, StoreInUse, UnknownFault
 from realtime_lab.net.client import Client
+from realtime_lab.net.incoming import OnError
 from tests.net.harness import CHAT, RETRIES, Stack, rounds, until
 from tests.net.replaying import caught_up, missed, publish, replaying, reported
 
@@ -182,6 +183,26 @@ async def test_a_handler_that_succeeds_in_the_end_is_called_no_more(tmp_path: Pa
         await publish(it, 1, 2)
         await caught_up(it, client)
         assert (calls, client.offset, len(errors), it.of("halted")) == ([1] * 4 + [2] * 4, 2, 6, [])
+
+
+@pytest.mark.parametrize("on_error", ["halt", "skip"])
+async def test_a_store_that_failed_is_no_reason_to_halt_or_to_skip(tmp_path: Path, on_error: OnError) -> None:
+    async with replaying(tmp_path) as it:
+        errors = reported()
+        client = await ready(it, on_error=on_error)
+        calls: list[int] = []
+
+        @client.on(CHAT)
+        async def until_there_is_room(n: int) -> None:
+            calls.append(n)
+            if len(calls) < 7:
+                raise (StoreFailed if len(calls) % 2 else StoreInUse)("the disk is full")
+
+        await publish(it, 1, 2)
+        await caught_up(it, client)
+        assert (calls, client.offset, client.halted) == ([1] * 7 + [2], 2, None)
+        assert [type(error) for error in errors] == [StoreFailed, StoreInUse] * 3
+        assert it.of("halted") + it.of("skipped") == []
 
 
 @pytest.mark.parametrize("how", ["skip", "on_error"])

@@ -123,6 +123,47 @@ def test_resume_does_not_wait() -> None:
     assert inbox.next(30.0) == Handle("#6", 1)
 
 
+def test_what_says_nothing_about_the_event_is_tried_again_for_as_long_as_it_lasts() -> None:
+    inbox = filled(6)
+    for attempt in range(1, 3 * TRIES):
+        assert inbox.next(0.0) == Handle("#6", attempt)
+        assert not inbox.failed(0.0, 0.5, counts=False)
+    assert (inbox.halted, inbox.idle) == (None, False)
+    for attempt in range(1, TRIES + 1):
+        inbox.next(0.0)
+        assert inbox.failed(0.0, 0.5) == (attempt == TRIES)
+
+
+def test_its_wait_grows_like_any_other() -> None:
+    inbox = filled(6, delay=1.0, delay_max=4.0)
+    waits = []
+    for _ in range(4):
+        inbox.next(0.0)
+        inbox.failed(-100.0, 0.5, counts=False)
+        waits.append((inbox.next_deadline() or 0.0) + 100.0)
+    assert waits == sorted(waits)
+    assert waits[0] < waits[1] < waits[-1]
+
+
+@pytest.mark.parametrize("how", ["handled", "halted and resumed"])
+def test_an_excuse_is_good_for_these_tries_only(how: str) -> None:
+    inbox = filled(6, 7)
+    for _ in range(3):
+        inbox.next(0.0)
+        inbox.failed(0.0, 0.5, counts=False)
+    if how == "handled":
+        inbox.next(0.0)
+        inbox.handled()
+    else:
+        while inbox.halted is None:
+            inbox.next(0.0)
+            inbox.failed(0.0, 0.5)
+        inbox.resume()
+    for attempt in range(1, TRIES + 1):
+        inbox.next(0.0)
+        assert inbox.failed(0.0, 0.5) == (attempt == TRIES)
+
+
 def test_there_is_nothing_to_resume_when_it_is_not_halted() -> None:
     inbox = filled(6, delay=1.0)
     assert not inbox.resume()
