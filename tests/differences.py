@@ -210,10 +210,12 @@ ROWS = (
         "a client's handler raises",
         "—",
         "the event is over",
-        "with `replay=True`: tried four times, then the client halts there, until `resume()` or `skip()`",
+        "with `replay=True`: tried four times, then the client halts there, until `resume()` or `skip()`; what its store raises, a full "
+        "disk for example, does not count",
         (
             PY + "test_an_event_whose_handler_raises_is_over",
             STORED + "test_a_handler_that_fails_halts_visibly_which_counts_as_settled",
+            "tests/net/test_incoming.py::test_a_store_that_failed_is_no_reason_to_halt_or_to_skip",
         ),
     ),
     Row(
