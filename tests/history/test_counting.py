@@ -34,8 +34,9 @@ def test_what_ended_before_somebody_asked_counts_too() -> None:
 def test_what_has_arrived_is_not_looked_at_again_when_its_connection_ends() -> None:
     watch = Watch(story := Story("alice", relay=False))
     story.emit("alice", 2)
-    story.carry("alice", "upstream", 1)
     assert watch.looked_at() == ["#1", "#2"]
+    story.carry("alice", "upstream", 1)
+    assert watch.looked_at() == ["#1"]
     story.both_notice("alice")
     assert watch.looked_at() == ["#2"]
 
@@ -56,6 +57,7 @@ def test_a_hop_for_which_nothing_was_meant_after_all_is_none() -> None:
 def test_another_standing_to_the_log_concerns_what_is_in_the_log_and_has_not_come() -> None:
     watch = Watch(story := Replays("alice", "bob", relay=False))
     story.publish()
+    assert watch.looked_at() == ["#1"]
     story.settle()
     story.stall("bob")
     story.publish()
