@@ -190,6 +190,15 @@ def test_nothing_passes_a_cut_link_until_it_is_restored() -> None:
     assert marks["cut"] < marks["disconnected"] < marks["restore"] < marks["connected"]
 
 
+def test_a_link_that_nobody_repaired_is_barred_until_its_client_is_connected_again() -> None:
+    story = Story("alice")
+    story.cut("alice")
+    story.both_notice("alice")
+    story.connect("alice")
+    (barrier,) = layout(story.events).barriers
+    assert barrier.end == max(mark.step for mark in layout(story.events).marks if mark.style == "connected")
+
+
 def test_an_unrepaired_link_is_barred_to_the_end_of_the_picture() -> None:
     (barrier,) = layout(bob_misses().events).barriers
     assert barrier.end == layout(bob_misses().events).steps
@@ -267,15 +276,16 @@ def test_what_is_passed_on_into_a_broken_link_still_bounces_where_it_came() -> N
     assert fault.start < relay.start == arrows(story, "alice", "server")[0].end
 
 
-def test_what_a_slow_handler_passes_on_after_a_fault_leaves_behind_it() -> None:
+@pytest.mark.parametrize("emitted", range(4))
+def test_what_a_slow_handler_passes_on_after_a_fault_leaves_behind_it(emitted: int) -> None:
     story = Story("alice", "bob", relay=False)
     story.emit("alice")
     story.carry("alice", "upstream", handled=False)
-    story.emit("bob", 3)
+    story.emit("bob", emitted)
     story.stall("bob")
     story.publish(cause=0, skip="sid1")
     (fault,), (relay,) = layout(story.events).barriers, arrows(story, "server", "bob")
-    assert arrows(story, "alice", "server")[0].end < fault.start < relay.start
+    assert arrows(story, "alice", "server")[0].end <= relay.start > fault.start
 
 
 def test_what_is_done_to_one_link_does_not_move_what_crosses_others() -> None:
@@ -394,9 +404,30 @@ def test_the_server_that_alone_gives_up_is_shown_on_the_link() -> None:
     story = Story("alice", relay=False)
     story.stall("alice")
     story.server_notices("alice", "ping timeout")
-    assert [mark.word for mark in layout(story.events).marks if mark.on_link] == ["stalled", "server hung up"]
+    (_, mark) = (mark for mark in layout(story.events).marks if mark.on_link)
+    assert (mark.lane, mark.style, mark.word, mark.reason) == ("alice", "hung up", "server hung up", "ping timeout")
+    assert text(layout(story.events)).splitlines()[-1] == "-- alice: the server hung up --"
     story.notice("alice")
     assert [mark.word for mark in layout(story.events).marks if mark.on_link] == ["stalled"]
+
+
+def test_a_server_that_hangs_up_at_once_does_so_behind_the_connection() -> None:
+    story = Story("alice")
+    story.server_notices("alice")
+    assert [mark.style for mark in layout(story.events).marks] == ["connected", "hung up"]
+
+
+def test_what_alice_is_told_after_the_server_hung_up_stands_behind_that() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("bob")
+    story.settle()
+    story.stall("alice")
+    story.emit("bob")
+    story.settle()
+    story.server_notices("alice", "ping timeout")
+    story.restore("alice")
+    marks = {mark.style: mark.step for mark in layout(story.events).marks}
+    assert arrows(story, "bob", "server")[-1].end < marks["hung up"] < marks["restore"]
 
 
 def test_a_failed_handler_is_marked_where_the_message_arrived() -> None:
@@ -406,7 +437,11 @@ def test_a_failed_handler_is_marked_where_the_message_arrived() -> None:
     story.failed("server", 0, "ValueError: no")
     (mark,) = (mark for mark in layout(story.events).marks if mark.style == "failed")
     assert (mark.lane, mark.step, mark.reason) == ("server", arrows(story, "alice", "server")[0].end, "ValueError: no")
+    assert mark.word == "failed"
     assert "-- server: the handler of #1 failed --" in text(layout(story.events))
+    story.failed("server", 0, "ValueError: no")
+    assert [mark.word for mark in layout(story.events).marks if mark.style == "failed"] == ["failed 2x"]
+    assert "-- server: the handler of #1 failed 2 times --" in text(layout(story.events))
 
 
 def test_handlers_that_finish_in_order_are_not_marked() -> None:
