@@ -526,9 +526,10 @@ def test_a_crash_at_one_of_its_points_stands_where_the_server_was_however_much_h
     assert mark(story, "crash").step == arrows(story, "arrived")[0].end + 1
 
 
-def test_a_server_that_crashes_again_and_again_does_not_hang_up_besides_and_its_lane_is_interrupted_each_time() -> None:
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_server_that_crashes_again_and_again_does_not_hang_up_besides_and_its_lane_is_interrupted_each_time(times: int) -> None:
     story = Retries("alice")
-    for _ in range(3):
+    for _ in range(times):
         story.crash("crash()")
         story.restart()
     story.notice("alice")

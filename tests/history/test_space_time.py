@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.space_time import Arrow, Layout, layout
+from realtime_lab.history.looks import ARROWS, PALE
+from realtime_lab.history.space_time import Arrow, Lane, Layout, Mark, layout
 from realtime_lab.history.steps import Steps
-from realtime_lab.history.svg import svg
+from realtime_lab.history.svg import FULL, NOTE, Drawing, svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Judge
 from realtime_lab.history.words import Box, Place, Words, box_of, width
@@ -34,6 +35,7 @@ from tests.history.stories import (
     stalled,
     two_cooks,
 )
+from tests.history.stories_of_retries import Retries
 from tests.history.test_verdict import play, steps
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -414,7 +416,7 @@ def test_the_server_that_alone_gives_up_is_shown_on_the_link() -> None:
 def test_a_server_that_hangs_up_at_once_does_so_behind_the_connection() -> None:
     story = Story("alice")
     story.server_notices("alice")
-    assert [mark.style for mark in layout(story.events).marks] == ["connected", "hung up"]
+    assert [(mark.style, mark.step) for mark in layout(story.events).marks] == [("connected", 0), ("hung up", 1)]
 
 
 def test_what_alice_is_told_after_the_server_hung_up_stands_behind_that() -> None:
@@ -699,11 +701,12 @@ def test_the_width_grows_with_the_steps() -> None:
 
 
 def test_names_and_reasons_cannot_break_out_of_the_drawing() -> None:
-    story = Story("a&b")
-    story.emit("a&b", event="<script>\"'")
-    story.cut("a&b", 'cut(before="<b>")')
+    story = Story('a&"b')
+    story.emit('a&"b', event="<script>\"'")
+    story.cut('a&"b', 'cut(before="<b>")')
     root = ET.fromstring(svg(layout(story.events)))
-    assert "<script>\"' #1 from a&b to server: lost, the link was cut" in {title.text for title in root.iter(f"{SVG}title")}
+    assert root.get("aria-label") == layout(story.events).summary
+    assert '<script>"\' #1 from a&"b to server: lost, the link was cut' in {title.text for title in root.iter(f"{SVG}title")}
     assert not list(root.iter(f"{SVG}script"))
 
 
@@ -719,11 +722,46 @@ def test_colours_follow_the_theme_and_fall_back_without_one(name: str) -> None:
     assert not re.search(r"var\([^,)]*\)", svg(picture(name)))
 
 
+def test_a_legend_that_is_full_spares_the_note_on_the_steps() -> None:
+    lanes = Lane("alice", 0), Lane("server", 1)
+    arrows = [Arrow("alice", "server", style, "#1", 1, 2, 1, "", "") for style in ARROWS]
+    assert NOTE in svg(Layout(lanes, tuple(arrows[:FULL]), steps=3))
+    assert NOTE not in svg(Layout(lanes, tuple(arrows[: FULL + 1]), steps=3))
+
+
+def test_an_event_in_the_log_is_wider_than_its_offset() -> None:
+    drawing = Drawing(Layout((Lane("alice", 0), Lane("server", 1), Lane("log", 1.75)), steps=3))
+    for offset in ("1", "12345", "123456789"):
+        assert 2 * drawing.half(Mark("log", "stored", 1, offset, "")) > width(offset) + 4
+
+
+def test_who_is_refused_on_either_side_of_the_server_has_a_word_for_it() -> None:
+    story = Story("alice", "bob", relay=False)
+    for name in ("alice", "bob"):
+        story.both_notice(name)
+        story.emit(name, 2)
+    drawing = svg(layout(story.events))
+    assert len(re.findall(r">refused</text>", drawing)) == 2
+    assert_words_are_legible(drawing)
+
+
+def test_of_four_labels_in_a_row_the_first_and_the_last_are_written() -> None:
+    story = Retries("alice")
+    story.both_notice("alice")
+    written = []
+    for _ in range(4):
+        story.keep("alice", "not connected")
+        written += re.findall(r">([^<]*) kept</text>", svg(layout(story.events)))
+    assert written == ["#1", "#1 #2", "#1 #2 #3", "#1…#4"]
+
+
 def test_an_unknown_fault_is_drawn_with_its_own_word() -> None:
     story = Story("alice")
     story.fault("alice", "solar storm")
     story.fault("server", "crash")
-    assert {"solar storm", "crash"} <= {node.text for node in ET.fromstring(svg(layout(story.events))).iter(f"{SVG}text")}
+    drawing = svg(layout(story.events))
+    assert {"solar storm", "crash"} <= {node.text for node in ET.fromstring(drawing).iter(f"{SVG}text")}
+    assert f'style="fill:{PALE}"' in drawing, "an attribute cannot follow the theme"
 
 
 @pytest.mark.parametrize("name", every_fourth(STORIES))
