@@ -554,12 +554,49 @@ def test_an_answer_leaves_where_its_handler_returned_if_others_returned_before()
     for number in (story.keep("alice"), story.keep("alice")):
         story.hand_over("alice", number)
     first, second = story.arrive("alice", "running"), story.arrive("alice", "running")
+    story.journal.record("alice", "wire", sid="sid1", direction="upstream", type="ACK", answers=0)  # what alice answers is none of these
     for reception in (second, first):
         story.handled("server", reception)
         story.journal.record("server", "answered", sid="sid1", index=reception, reason="ok")
         story.ack("alice", reception)
     done = [each.step for each in layout(story.events).marks if each.style == "done"]
     assert [arrow.start for arrow in arrows(story, "ack")] == done
+
+
+def test_an_answer_that_was_given_before_the_timeout_leaves_where_its_message_came_however_late_it_comes() -> None:
+    story = Retries("alice", "bob")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice")
+    story.time_out("alice", number)
+    story.delivered("bob", story.keep("bob"))
+    story.ack("alice", number)
+    assert [arrow.start for arrow in arrows(story, "ack") if arrow.receiver == "alice"] == [arrows(story, "arrived")[0].end]
+
+
+def test_an_answer_that_is_given_behind_a_fault_leaves_there() -> None:
+    story = Retries("alice")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    reception = story.arrive("alice", "running")
+    story.stall("alice")
+    story.handled("server", reception)
+    story.journal.record("server", "answered", sid="sid1", index=0, reason="ok")
+    story.ack("alice", number, fate="held")
+    assert arrows(story, "arrived")[0].end <= mark(story, "stall").step < arrows(story, "held")[0].start
+
+
+@pytest.mark.parametrize(("seen", "style"), [("held", "held"), ("acked", "ack")])
+def test_an_answer_that_the_server_did_not_record_leaves_where_its_message_came(seen: str, style: str) -> None:
+    story = Retries("alice")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice", answer=False)
+    if seen == "held":
+        story.ack("alice", number, fate="held")
+    else:
+        story.journal.record("alice", "acked", message=number, sid="sid1", index=0, reason="ok")
+    assert [arrow.start for arrow in arrows(story, style)] == [arrows(story, "arrived")[0].end]
 
 
 def test_a_server_that_never_crashed_has_no_segments() -> None:
