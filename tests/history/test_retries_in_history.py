@@ -599,6 +599,22 @@ def test_an_answer_that_the_server_did_not_record_leaves_where_its_message_came(
     assert [arrow.start for arrow in arrows(story, style)] == [arrows(story, "arrived")[0].end]
 
 
+def test_a_client_is_disconnected_behind_an_answer_of_which_it_said_nothing() -> None:
+    story = Retries("alice", "bob")
+    number = story.emitted("alice")
+    story.hand_over("alice", number)
+    reception = story.arrive("alice", "running")
+    story.time_out("alice", number)
+    story.settled("alice", number, "unknown", LATE)
+    for _ in range(3):
+        story.delivered("bob", story.keep("bob"))
+    story.handled("server", reception)
+    story.crossing_ack("alice", 0)
+    story.both_notice("alice")
+    (late,) = (arrow for arrow in arrows(story, "ack") if arrow.receiver == "alice")
+    assert late.end < mark(story, "disconnected").step
+
+
 def test_a_server_that_never_crashed_has_no_segments() -> None:
     assert all(lane.online == () for lane in layout(queue().events).lanes if lane.name == "server")
 
