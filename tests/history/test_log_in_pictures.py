@@ -189,6 +189,17 @@ def test_what_is_stored_for_somebody_behind_a_broken_link_is_stored_where_it_cam
     assert bar.start < stored.step == came.end
 
 
+def test_what_is_stored_for_somebody_who_connected_later_is_stored_later() -> None:
+    story = Replays("alice", relay=False)
+    story.join("bob")
+    story.emit("alice")
+    story.carry("alice", "upstream", handled=False)
+    story.connect("bob")
+    story.publish(cause=0)
+    (stored,), (came,) = marks(story, "log", "stored"), arrows(story, "server")
+    assert came.end < stored.step
+
+
 def test_what_an_application_publishes_stands_in_a_step_of_its_own() -> None:
     story = Replays("alice", relay=False)
     for _ in range(3):
