@@ -108,7 +108,7 @@ class LogSteps:
         if came is None:
             spot = lanes.next(SERVER, *before)
         elif any(other is not None and other.step >= came.step for other in before):
-            spot = Spot(came, *before)
+            spot = Spot(*before)
         else:
             spot = came
         self._boxes[id(message)] = lanes.tracks[LOG].latest = lanes.departed = spot

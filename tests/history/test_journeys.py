@@ -321,3 +321,22 @@ def test_who_joins_after_a_trim_was_not_there_for_what_is_trimmed() -> None:
     standing.follows = True
     assert standing.loss(first) == Loss(journeys.log._trims[0].seq, "its history was truncated")
     assert standing.loss(second) is None
+
+
+def test_of_what_made_a_stored_message_be_lost_the_first_counts() -> None:
+    message = Message("server", "news", 1, "", 0, offset=3, born=1)
+    for erased, lost in (50, Loss(10, "its history was truncated")), (5, Loss(5, "a new database took its place")):
+        standing = Standing("bob", {}, [erased])
+        standing.follows = True
+        standing.leave_behind(0, 3, Loss(10, "its history was truncated"))
+        standing.leave_behind(0, 8, Loss(20, "its history was truncated"))
+        assert standing.loss(message) == lost
+
+
+def test_a_server_of_the_learner_s_own_may_count_from_zero() -> None:
+    story = Replays("bob", log=False)
+    story.emit_with_id(0)
+    story.emit_with_id(0, to="sid1")
+    first, second = Journeys(story.events).copies
+    assert first.message is second.message
+    assert (first.message.offset, first.message.born) == (0, first.seq)

@@ -189,12 +189,13 @@ def test_what_is_stored_for_somebody_behind_a_broken_link_is_stored_where_it_cam
     assert bar.start < stored.step == came.end
 
 
-def test_what_is_stored_for_somebody_who_connected_later_is_stored_later() -> None:
-    story = Replays("alice", relay=False)
-    story.join("bob")
+def test_what_is_stored_for_somebody_who_connected_meanwhile_is_stored_behind_that() -> None:
+    story = Replays("alice", "bob", relay=False)
     story.emit("alice")
     story.carry("alice", "upstream", handled=False)
-    story.connect("bob")
+    for _ in range(4):
+        story.both_notice("bob")
+        story.connect("bob")
     story.publish(cause=0)
     (stored,), (came,) = marks(story, "log", "stored"), arrows(story, "server")
     assert came.end < stored.step
