@@ -340,3 +340,31 @@ def test_a_server_of_the_learner_s_own_may_count_from_zero() -> None:
     first, second = Journeys(story.events).copies
     assert first.message is second.message
     assert (first.message.offset, first.message.born) == (0, first.seq)
+
+
+def test_who_comes_for_the_first_time_after_a_trim_has_lost_what_the_log_forgot_then_and_the_rest_when_it_came() -> None:
+    story = Replays("alice", relay=False)
+    story.join("carol")
+    story.publish()
+    story.publish()
+    story.settle()
+    assert Judge(story.events).verdict().leg("server", "carol").lost == (("#1", "carol was not connected"), ("#2", "carol was not connected"))
+    story.trim(2)
+    trimmed = len(story.events) - 1
+    story.connect("carol")
+    story.settle()
+    journeys = Journeys(story.events)
+    forgotten, missed = (journeys.log.standing("carol").loss(message) for message in journeys.messages)
+    assert forgotten == Loss(trimmed, "its history was truncated")
+    assert missed is not None
+    assert (missed.reason, missed.seq > trimmed) == ("it had no offset yet", True)
+    assert all(journeys.log.standing("alice").loss(message) is None for message in journeys.messages)
+
+
+def test_who_has_followed_the_log_follows_it_also_as_somebody_new() -> None:
+    story = Replays("bob")
+    story.settle()
+    story.positions.clear()
+    story.come_back("bob")
+    assert [event.reason for event in story.events if event.kind == "session"] == ["new", "new"]
+    assert Journeys(story.events).log.standing("bob").follows

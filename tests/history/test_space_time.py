@@ -660,6 +660,18 @@ def test_a_word_takes_the_first_place_that_covers_neither_a_symbol_nor_a_line() 
     assert taken.put("word", places, lines=True) == second, "each is crossed by the line"
 
 
+def test_a_word_at_the_edge_is_moved_into_the_picture_if_it_does_not_get_away_from_its_place() -> None:
+    taken, words = Words((0, 0, 400, 100)), "w" * 20
+    half = width(words) / 2
+    for beside, inside in ((380, 400 - half), (half - 60, half)):
+        assert taken.put(words, [Place(beside, 50)]) == Place(inside, 50)
+        assert taken.put(words, [Place(inside, 50)]) is None, "that is taken"
+    assert taken.put(words, [Place(-half, 80)]) is None, "too far"
+    assert taken.put(words, [Place(200, 5)]) is None, "above"
+    assert taken.put(words, [Place(200, 99)]) is None, "below"
+    assert taken.put(words, [Place(200, 20)]) == Place(200, 20)
+
+
 def test_an_arrow_that_comes_into_the_window_keeps_its_number() -> None:
     story = Story("alice", relay=False)
     story.stall("alice")
