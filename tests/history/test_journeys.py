@@ -348,7 +348,10 @@ def test_who_comes_for_the_first_time_after_a_trim_has_lost_what_the_log_forgot_
     story.publish()
     story.publish()
     story.settle()
-    assert Judge(story.events).verdict().leg("server", "carol").lost == (("#1", "carol was not connected"), ("#2", "carol was not connected"))
+    assert Judge(story.events).verdict().leg("server", "carol").lost == (
+        ("#1", "carol was not connected"),
+        ("#2", "carol was not connected"),
+    )
     story.trim(2)
     trimmed = len(story.events) - 1
     story.connect("carol")

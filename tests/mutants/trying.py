@@ -1,6 +1,6 @@
 """Each mutant is tried in a process of its own: a fork of one in which pytest has collected the tests already.
 
-It gets the tests that run its function, those of its file and the shortest first, until one of them fails. The one that noticed a mutant
+It gets the tests that run its function, the sharpest, those of its file and the shortest first, until one of them fails. The one that noticed a mutant
 is asked first about the next one of this function.
 """
 
@@ -112,7 +112,7 @@ class Tests:
             for code in seen:
                 self.of[code].append(index)
         for code, each in self.of.items():
-            first = (f"test_{Path(codes[code]).name}", SHARP)  # what is named after the file, then what sees most, then what is short
+            first = (SHARP, f"test_{Path(codes[code]).name}")  # what sees most, then what is named after the file, then what is short
             each.sort(key=lambda index: (*(self.items[index].path.name != name for name in first), self.seconds[index]))
             del each[bisect_right(list(accumulate(self.seconds[index] for index in each)), PATIENCE) :]
 
