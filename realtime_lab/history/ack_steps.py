@@ -55,7 +55,7 @@ class AckSteps:
         if id(copy) in self.timeouts:
             spot = self._lanes.tracks[SERVER].latest or spot
         before = [other for other in self._lanes.orders([copy.sender]) if other is not None and other.step >= spot.step]
-        self.tails[id(copy)] = Spot(spot, *before) if before else spot
+        self.tails[id(copy)] = Spot(*before) if before else spot
 
     def _held(self, event: Event) -> list[Copy]:
         if event.answers < 0 or event.direction != "downstream":

@@ -68,6 +68,6 @@ def is_open(copy: Copy) -> bool:
 
 
 def _waits_for_its_answer(copy: Copy) -> bool:
-    if copy.direction == "downstream" or copy.fate != "arrived" or copy.connection is None or copy.connection.over("downstream"):
+    if copy.fate != "arrived" or copy.connection is None or copy.connection.over("downstream"):
         return False
     return copy.message.kept if copy.ack is None else copy.ack.fate == "in flight"

@@ -77,8 +77,6 @@ class Track:
     fault: Spot | None = None
     order: Spot | None = None
     """The latest fault that somebody ordered: what is sent later stands behind it."""
-    down: Spot | None = None
-    """The latest disconnection."""
     online: list[tuple[Spot | None, Spot | None]] = field(default_factory=list)
     """While connected, from and to. The server's: while it runs; empty as long as it has not crashed."""
     before: int = 0

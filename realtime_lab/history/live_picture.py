@@ -60,7 +60,7 @@ class LivePicture(Drawing):
 
     def focusable(self, message: int, lines: list[str]) -> str:
         """The one group of a message that takes the focus. It is there even if the message shares all its marks with others."""
-        sentence = escape(self.fates.get(message, ""), quote=True)
+        sentence = escape(self.fates.get(message, ""))
         return f'<g class="{self.classes((message,))} rl-message" tabindex="0" role="img" aria-label="{sentence}">{"".join(lines)}</g>'
 
     def classes(self, owners: Owners) -> str:

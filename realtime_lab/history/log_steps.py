@@ -74,8 +74,6 @@ class LogSteps:
         for seq, copy in _losses(chapter.losses):
             self._losses[seq].append(copy)
             self.shown.append(copy)
-            if seq < self._begin:
-                self._lanes.tails[id(copy)] = self._lanes.edge
         self._told = _first_of_each_connection(chapter.events, "session")
         self._heard = _first_of_each_connection(chapter.events, "recovered")
 
@@ -110,7 +108,7 @@ class LogSteps:
         if came is None:
             spot = lanes.next(SERVER, *before)
         elif any(other is not None and other.step >= came.step for other in before):
-            spot = Spot(came, *before)
+            spot = Spot(*before)
         else:
             spot = came
         self._boxes[id(message)] = lanes.tracks[LOG].latest = lanes.departed = spot

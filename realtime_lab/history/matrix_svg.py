@@ -112,7 +112,7 @@ class _Picture:
         self.wide = max(table, *blocks, 600)
 
     def lines(self) -> Iterator[str]:
-        said = escape(summary(self.designs, self.fates), quote=True)
+        said = escape(summary(self.designs, self.fates))
         table, y = list(self.table()), EDGE + 44.0 + 28 * len(self.designs)
         blocks = []
         for block in self.blocks:

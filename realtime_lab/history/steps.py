@@ -185,7 +185,7 @@ class Steps(Lanes):
         track = self.tracks[self.journeys.connections[event.sid].client]
         if event.node == SERVER:
             before = (self.departed, self.crash) if self.journeys.log.sends else (self.tracks[SERVER].latest,)
-            accept = self.accepts[event.sid] = Spot(*before, track.down, *track.seen)
+            accept = self.accepts[event.sid] = Spot(*before, *track.seen)
             self.fresh.append(Spot(self.log.accepted(event.sid, self.journeys.connections[event.sid].client, accept)))
         client = self._client(event)
         if client:
@@ -202,7 +202,7 @@ class Steps(Lanes):
         track, client = self.tracks[connection.client], self._client(event)
         crash = self._crashes.get(event.sid)
         if client and track.up:
-            spot = track.down = self.next(client, track.fault, crash, *track.acks, *track.unheard)
+            spot = self.next(client, track.fault, crash, *track.acks, *track.unheard)
             track.seen.append(spot)
             track.online[-1] = (track.online[-1][0], spot)
             self.notes.append(Note(spot, client, "disconnected", "disconnected", "disconnected", event.reason))

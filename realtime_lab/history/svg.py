@@ -46,7 +46,7 @@ class Drawing:
         self.spare = len(words) > FULL
         """Is the legend so full that the note on the steps can be spared?"""
         legend = sum(width(word) + 56 for word in words + [NOTE] * (not self.spare)) if self.below else 0
-        self.plot = max(max(layout.steps, 1) * STEP + 30, legend - self.left, 280)
+        self.plot = max(layout.steps * STEP + 30, legend - self.left, 280)
         self.begin = -12 if layout.left_out else 8
         self.height = TOP + self.gap * max(self.rows.values(), default=0) + BOTTOM + self.below
         self.taken = Words((-9, 1, self.plot - 1, self.height - self.below))
@@ -62,7 +62,7 @@ class Drawing:
 
     def opening(self) -> str:
         """The first line, and what the whole shows, in words."""
-        wide, summary = self.left + self.plot, escape(self.layout.summary, quote=True)
+        wide, summary = self.left + self.plot, escape(self.layout.summary)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="{self.role}" aria-label="{summary}" width="{wide:g}" height="{self.height:g}" '
             f'viewBox="0 0 {wide:g} {self.height:g}" font-family="system-ui,-apple-system,\'Segoe UI\',Roboto,sans-serif" font-size="12">\n'
@@ -128,7 +128,7 @@ class Drawing:
             return
         if lane.name == SERVER:
             for start, stop in lane.online or [(-1.0, float(self.layout.steps))]:
-                left = max(self.x(start), self.begin) if start > 0 else self.begin
+                left = max(self.x(start), self.begin)
                 right = end if stop >= self.layout.steps else self.x(stop)
                 yield f'<path d="M{left:g} {y:g}H{right:g}" stroke-width="2.5" style="stroke:{PALE}"/>'
             if lane.online:

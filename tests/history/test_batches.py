@@ -6,6 +6,7 @@ import pytest
 
 from realtime_lab.history.journal import Journal
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.space_time import layout
 
 EVENT = {"sid": "s1", "event": "chat"}
 PACKET = {"sid": "s1", "direction": "downstream", "type": "EVENT", "event": "batch"}
@@ -112,6 +113,8 @@ def test_a_batch_of_a_client_is_answered_at_once_and_each_event_of_it_for_itself
     assert [copy.timed_out >= 0 for copy in copies] == [False, True, False]
     assert [copy.received - copies[0].received for copy in copies] == [0, 2, 1]
     assert all(copy.message.waits and copy.message.kept for copy in copies)
+    drawn = [arrow for arrow in layout(journal.events).arrows if arrow.style == "ack"]
+    assert {(arrow.label, arrow.reach) for arrow in drawn} == {("ack #1", 1), ("ack #2", 1), ("ack #3", 1)}
 
 
 def test_what_comes_again_in_a_batch_is_no_loss() -> None:

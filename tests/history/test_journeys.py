@@ -321,3 +321,53 @@ def test_who_joins_after_a_trim_was_not_there_for_what_is_trimmed() -> None:
     standing.follows = True
     assert standing.loss(first) == Loss(journeys.log._trims[0].seq, "its history was truncated")
     assert standing.loss(second) is None
+
+
+def test_of_what_made_a_stored_message_be_lost_the_first_counts() -> None:
+    message = Message("server", "news", 1, "", 0, offset=3, born=1)
+    for erased, lost in (50, Loss(10, "its history was truncated")), (5, Loss(5, "a new database took its place")):
+        standing = Standing("bob", {}, [erased])
+        standing.follows = True
+        standing.leave_behind(0, 3, Loss(10, "its history was truncated"))
+        standing.leave_behind(0, 8, Loss(20, "its history was truncated"))
+        assert standing.loss(message) == lost
+
+
+def test_a_server_of_the_learner_s_own_may_count_from_zero() -> None:
+    story = Replays("bob", log=False)
+    story.emit_with_id(0)
+    story.emit_with_id(0, to="sid1")
+    first, second = Journeys(story.events).copies
+    assert first.message is second.message
+    assert (first.message.offset, first.message.born) == (0, first.seq)
+
+
+def test_who_comes_for_the_first_time_after_a_trim_has_lost_what_the_log_forgot_then_and_the_rest_when_it_came() -> None:
+    story = Replays("alice", relay=False)
+    story.join("carol")
+    story.publish()
+    story.publish()
+    story.settle()
+    assert Judge(story.events).verdict().leg("server", "carol").lost == (
+        ("#1", "carol was not connected"),
+        ("#2", "carol was not connected"),
+    )
+    story.trim(2)
+    trimmed = len(story.events) - 1
+    story.connect("carol")
+    story.settle()
+    journeys = Journeys(story.events)
+    forgotten, missed = (journeys.log.standing("carol").loss(message) for message in journeys.messages)
+    assert forgotten == Loss(trimmed, "its history was truncated")
+    assert missed is not None
+    assert (missed.reason, missed.seq > trimmed) == ("it had no offset yet", True)
+    assert all(journeys.log.standing("alice").loss(message) is None for message in journeys.messages)
+
+
+def test_who_has_followed_the_log_follows_it_also_as_somebody_new() -> None:
+    story = Replays("bob")
+    story.settle()
+    story.positions.clear()
+    story.come_back("bob")
+    assert [event.reason for event in story.events if event.kind == "session"] == ["new", "new"]
+    assert Journeys(story.events).log.standing("bob").follows

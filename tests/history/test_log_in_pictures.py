@@ -179,6 +179,28 @@ def test_an_event_is_stored_in_the_step_in_which_it_came_and_leaves_in_that_step
             assert arrow.start == boxes[arrow.label].step
 
 
+def test_what_is_stored_for_somebody_behind_a_broken_link_is_stored_where_it_came() -> None:
+    story = Replays("alice", "bob")
+    story.emit("bob", 3)
+    story.stall("bob")
+    story.emit("alice")
+    story.carry("alice", "upstream")
+    (bar,), (stored,), (came,) = layout(story.events).barriers, marks(story, "log", "stored"), arrows(story, "server", style="arrived")
+    assert bar.start < stored.step == came.end
+
+
+def test_what_is_stored_for_somebody_who_connected_meanwhile_is_stored_behind_that() -> None:
+    story = Replays("alice", "bob", relay=False)
+    story.emit("alice")
+    story.carry("alice", "upstream", handled=False)
+    for _ in range(4):
+        story.both_notice("bob")
+        story.connect("bob")
+    story.publish(cause=0)
+    (stored,), (came,) = marks(story, "log", "stored"), arrows(story, "server")
+    assert came.end < stored.step
+
+
 def test_what_an_application_publishes_stands_in_a_step_of_its_own() -> None:
     story = Replays("alice", relay=False)
     for _ in range(3):

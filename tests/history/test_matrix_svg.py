@@ -125,8 +125,8 @@ def test_the_picture_is_wide_enough_for_a_page_and_never_wider():
 
 
 def test_who_cannot_see_it_hears_the_counts_of_every_design():
-    picture = drawn(("<b>", "sure"), {"cut: x": ["p", "q"]}, {("<b>", "p"): "kept", ("<b>", "q"): "lost", ("sure", "p"): "kept"})
-    said = "What became of the messages in 3 runs, each with one fault. <b>: 1 lost, 1 kept. sure: all 1 kept."
+    picture = drawn(('<b>"', "sure"), {"cut: x": ["p", "q"]}, {('<b>"', "p"): "kept", ('<b>"', "q"): "lost", ("sure", "p"): "kept"})
+    said = 'What became of the messages in 3 runs, each with one fault. <b>": 1 lost, 1 kept. sure: all 1 kept.'
     assert picture.get("aria-label") == picture.find(f"{SVG}title").text == said
     assert summary(("nothing",), {}) == "What became of the messages in 0 runs, each with one fault. nothing: no runs."
 
@@ -144,6 +144,19 @@ def test_a_place_with_more_points_than_a_line_holds_goes_on_in_the_next():
     assert len(headings) > 1
     assert len(marks(picture)[6:]) == sum(n % 7 > 0 for n in range(200)), "none is left out where a line ends"
     assert len({round(y) for _, _, y in marks(picture)[6:]}) == len(headings)
+
+
+def test_a_fault_of_another_kind_has_room_for_its_name():
+    kind = "a kind of fault that nobody has thought of"
+    heads = {text: x for text, x, *_ in words(drawn(("a",), {f"{kind}: b: c": ["p"], "cut: d": ["q"]}, {}))}
+    assert heads["b: c"] + width(kind, bold=True) < heads["d"]
+    assert kind in heads
+
+
+def test_without_designs_there_is_only_the_headline():
+    picture = drawn((), {}, {})
+    assert float(picture.get("width")) == 600
+    assert next(text for text, *_ in words(picture)).startswith("What became of the messages: 0 runs")
 
 
 def test_before_the_first_run_there_is_only_the_table():

@@ -185,6 +185,24 @@ def test_what_is_under_way_when_a_chapter_ends_comes_from_the_left_edge_of_the_n
     assert {arrow.style for arrow in two.arrows} == {"arrived"}
 
 
+def test_an_answer_that_is_lost_comes_from_the_left_edge_if_it_was_given_before() -> None:
+    story = Retries("alice")
+    story.hand_over("alice", story.keep("alice"))
+    story.arrive("alice")
+    later = story.keep("alice", "waits for its turn")
+    story.both_notice("alice")
+    two = in_two(story.events, next(event for event in story.events if event.kind == "emitted" and event.message == later))
+    assert [arrow.style for arrow in two.arrows] == ["arrived", "lost ack"]
+    assert drawn(two) == drawn(layout(story.events))
+
+
+def test_a_chapter_may_begin_between_a_crash_and_what_it_ends() -> None:
+    story = Retries("alice", "bob")
+    story.crash()
+    second = next(event for event in story.events if event.kind == "disconnected")
+    assert drawn(in_two(story.events, second)) == drawn(layout(story.events))
+
+
 def test_who_is_cut_off_stays_cut_off_and_a_server_that_is_down_stays_down() -> None:
     story = Retries("alice", "bob")
     story.cut("bob")

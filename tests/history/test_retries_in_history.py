@@ -515,6 +515,106 @@ def test_a_crash_by_hand_stands_behind_what_was_sent_before_and_before_what_was_
     assert [arrow.start < crash.step for arrow in layout(story.events).arrows] == [True, True, True, False]
 
 
+@pytest.mark.parametrize("emitted", range(4))
+def test_a_crash_at_one_of_its_points_stands_where_the_server_was_however_much_had_been_emitted(emitted: int) -> None:
+    story = Retries("alice", "bob")
+    story.hand_over("alice", story.keep("alice"))
+    story.arrive("alice", "running")
+    for _ in range(emitted):
+        story.hand_over("bob", story.keep("bob"))
+    story.crash()
+    assert mark(story, "crash").step == arrows(story, "arrived")[0].end + 1
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_server_that_crashes_again_and_again_does_not_hang_up_besides_and_its_lane_is_interrupted_each_time(times: int) -> None:
+    story = Retries("alice")
+    for _ in range(times):
+        story.crash("crash()")
+        story.restart()
+    story.notice("alice")
+    crashes, (server,) = (
+        [each.step for each in layout(story.events).marks if each.style == "crash"],
+        (lane for lane in layout(story.events).lanes if lane.name == "server"),
+    )
+    assert mark(story, "disconnected").step > crashes[0]
+    assert [end for _, end in server.online] == [*crashes, layout(story.events).steps]
+    assert [start for start, _ in server.online] == [0, *(each.step for each in layout(story.events).marks if each.style == "restart")]
+    assert not [each for each in layout(story.events).marks if each.style == "hung up"]
+
+
+def test_before_a_client_notices_a_crash_nothing_says_that_the_server_hung_up() -> None:
+    story = Retries("alice")
+    story.crash()
+    assert [each.style for each in layout(story.events).marks] == ["connected", "crash"]
+
+
+def test_an_answer_leaves_where_its_handler_returned_if_others_returned_before() -> None:
+    story = Retries("alice")
+    for number in (story.keep("alice"), story.keep("alice")):
+        story.hand_over("alice", number)
+    first, second = story.arrive("alice", "running"), story.arrive("alice", "running")
+    story.journal.record("alice", "wire", sid="sid1", direction="upstream", type="ACK", answers=0)  # what alice answers is none of these
+    for reception in (second, first):
+        story.handled("server", reception)
+        story.journal.record("server", "answered", sid="sid1", index=reception, reason="ok")
+        story.ack("alice", reception)
+    done = [each.step for each in layout(story.events).marks if each.style == "done"]
+    assert [arrow.start for arrow in arrows(story, "ack")] == done
+
+
+def test_an_answer_that_was_given_before_the_timeout_leaves_where_its_message_came_however_late_it_comes() -> None:
+    story = Retries("alice", "bob")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice")
+    story.time_out("alice", number)
+    story.delivered("bob", story.keep("bob"))
+    story.ack("alice", number)
+    assert [arrow.start for arrow in arrows(story, "ack") if arrow.receiver == "alice"] == [arrows(story, "arrived")[0].end]
+
+
+def test_an_answer_that_is_given_behind_a_fault_leaves_there() -> None:
+    story = Retries("alice")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    reception = story.arrive("alice", "running")
+    story.stall("alice")
+    story.handled("server", reception)
+    story.journal.record("server", "answered", sid="sid1", index=0, reason="ok")
+    story.ack("alice", number, fate="held")
+    assert arrows(story, "arrived")[0].end <= mark(story, "stall").step < arrows(story, "held")[0].start
+
+
+@pytest.mark.parametrize(("seen", "style"), [("held", "held"), ("acked", "ack")])
+def test_an_answer_that_the_server_did_not_record_leaves_where_its_message_came(seen: str, style: str) -> None:
+    story = Retries("alice")
+    number = story.keep("alice")
+    story.hand_over("alice", number)
+    story.arrive("alice", answer=False)
+    if seen == "held":
+        story.ack("alice", number, fate="held")
+    else:
+        story.journal.record("alice", "acked", message=number, sid="sid1", index=0, reason="ok")
+    assert [arrow.start for arrow in arrows(story, style)] == [arrows(story, "arrived")[0].end]
+
+
+def test_a_client_is_disconnected_behind_an_answer_of_which_it_said_nothing() -> None:
+    story = Retries("alice", "bob")
+    number = story.emitted("alice")
+    story.hand_over("alice", number)
+    reception = story.arrive("alice", "running")
+    story.time_out("alice", number)
+    story.settled("alice", number, "unknown", LATE)
+    for _ in range(3):
+        story.delivered("bob", story.keep("bob"))
+    story.handled("server", reception)
+    story.crossing_ack("alice", 0)
+    story.both_notice("alice")
+    (late,) = (arrow for arrow in arrows(story, "ack") if arrow.receiver == "alice")
+    assert late.end < mark(story, "disconnected").step
+
+
 def test_a_server_that_never_crashed_has_no_segments() -> None:
     assert all(lane.online == () for lane in layout(queue().events).lanes if lane.name == "server")
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.journeys import Journeys
-from realtime_lab.history.space_time import Arrow, Layout, layout
+from realtime_lab.history.looks import ARROWS, PALE
+from realtime_lab.history.space_time import Arrow, Lane, Layout, Mark, layout
 from realtime_lab.history.steps import Steps
-from realtime_lab.history.svg import svg
+from realtime_lab.history.svg import FULL, NOTE, Drawing, svg
 from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Judge
 from realtime_lab.history.words import Box, Place, Words, box_of, width
@@ -34,6 +35,7 @@ from tests.history.stories import (
     stalled,
     two_cooks,
 )
+from tests.history.stories_of_retries import Retries
 from tests.history.test_verdict import play, steps
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -190,6 +192,15 @@ def test_nothing_passes_a_cut_link_until_it_is_restored() -> None:
     assert marks["cut"] < marks["disconnected"] < marks["restore"] < marks["connected"]
 
 
+def test_a_link_that_nobody_repaired_is_barred_until_its_client_is_connected_again() -> None:
+    story = Story("alice")
+    story.cut("alice")
+    story.both_notice("alice")
+    story.connect("alice")
+    (barrier,) = layout(story.events).barriers
+    assert barrier.end == max(mark.step for mark in layout(story.events).marks if mark.style == "connected")
+
+
 def test_an_unrepaired_link_is_barred_to_the_end_of_the_picture() -> None:
     (barrier,) = layout(bob_misses().events).barriers
     assert barrier.end == layout(bob_misses().events).steps
@@ -267,15 +278,16 @@ def test_what_is_passed_on_into_a_broken_link_still_bounces_where_it_came() -> N
     assert fault.start < relay.start == arrows(story, "alice", "server")[0].end
 
 
-def test_what_a_slow_handler_passes_on_after_a_fault_leaves_behind_it() -> None:
+@pytest.mark.parametrize("emitted", range(4))
+def test_what_a_slow_handler_passes_on_after_a_fault_leaves_behind_it(emitted: int) -> None:
     story = Story("alice", "bob", relay=False)
     story.emit("alice")
     story.carry("alice", "upstream", handled=False)
-    story.emit("bob", 3)
+    story.emit("bob", emitted)
     story.stall("bob")
     story.publish(cause=0, skip="sid1")
     (fault,), (relay,) = layout(story.events).barriers, arrows(story, "server", "bob")
-    assert arrows(story, "alice", "server")[0].end < fault.start < relay.start
+    assert arrows(story, "alice", "server")[0].end <= relay.start > fault.start
 
 
 def test_what_is_done_to_one_link_does_not_move_what_crosses_others() -> None:
@@ -394,9 +406,30 @@ def test_the_server_that_alone_gives_up_is_shown_on_the_link() -> None:
     story = Story("alice", relay=False)
     story.stall("alice")
     story.server_notices("alice", "ping timeout")
-    assert [mark.word for mark in layout(story.events).marks if mark.on_link] == ["stalled", "server hung up"]
+    (_, mark) = (mark for mark in layout(story.events).marks if mark.on_link)
+    assert (mark.lane, mark.style, mark.word, mark.reason) == ("alice", "hung up", "server hung up", "ping timeout")
+    assert text(layout(story.events)).splitlines()[-1] == "-- alice: the server hung up --"
     story.notice("alice")
     assert [mark.word for mark in layout(story.events).marks if mark.on_link] == ["stalled"]
+
+
+def test_a_server_that_hangs_up_at_once_does_so_behind_the_connection() -> None:
+    story = Story("alice")
+    story.server_notices("alice")
+    assert [(mark.style, mark.step) for mark in layout(story.events).marks] == [("connected", 0), ("hung up", 1)]
+
+
+def test_what_alice_is_told_after_the_server_hung_up_stands_behind_that() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("bob")
+    story.settle()
+    story.stall("alice")
+    story.emit("bob")
+    story.settle()
+    story.server_notices("alice", "ping timeout")
+    story.restore("alice")
+    marks = {mark.style: mark.step for mark in layout(story.events).marks}
+    assert arrows(story, "bob", "server")[-1].end < marks["hung up"] < marks["restore"]
 
 
 def test_a_failed_handler_is_marked_where_the_message_arrived() -> None:
@@ -406,7 +439,11 @@ def test_a_failed_handler_is_marked_where_the_message_arrived() -> None:
     story.failed("server", 0, "ValueError: no")
     (mark,) = (mark for mark in layout(story.events).marks if mark.style == "failed")
     assert (mark.lane, mark.step, mark.reason) == ("server", arrows(story, "alice", "server")[0].end, "ValueError: no")
+    assert mark.word == "failed"
     assert "-- server: the handler of #1 failed --" in text(layout(story.events))
+    story.failed("server", 0, "ValueError: no")
+    assert [mark.word for mark in layout(story.events).marks if mark.style == "failed"] == ["failed 2x"]
+    assert "-- server: the handler of #1 failed 2 times --" in text(layout(story.events))
 
 
 def test_handlers_that_finish_in_order_are_not_marked() -> None:
@@ -623,6 +660,18 @@ def test_a_word_takes_the_first_place_that_covers_neither_a_symbol_nor_a_line() 
     assert taken.put("word", places, lines=True) == second, "each is crossed by the line"
 
 
+def test_a_word_at_the_edge_is_moved_into_the_picture_if_it_does_not_get_away_from_its_place() -> None:
+    taken, words = Words((0, 0, 400, 100)), "w" * 20
+    half = width(words) / 2
+    for beside, inside in ((380, 400 - half), (half - 60, half)):
+        assert taken.put(words, [Place(beside, 50)]) == Place(inside, 50)
+        assert taken.put(words, [Place(inside, 50)]) is None, "that is taken"
+    assert taken.put(words, [Place(-half, 80)]) is None, "too far"
+    assert taken.put(words, [Place(200, 5)]) is None, "above"
+    assert taken.put(words, [Place(200, 99)]) is None, "below"
+    assert taken.put(words, [Place(200, 20)]) == Place(200, 20)
+
+
 def test_an_arrow_that_comes_into_the_window_keeps_its_number() -> None:
     story = Story("alice", relay=False)
     story.stall("alice")
@@ -664,11 +713,12 @@ def test_the_width_grows_with_the_steps() -> None:
 
 
 def test_names_and_reasons_cannot_break_out_of_the_drawing() -> None:
-    story = Story("a&b")
-    story.emit("a&b", event="<script>\"'")
-    story.cut("a&b", 'cut(before="<b>")')
+    story = Story('a&"b')
+    story.emit('a&"b', event="<script>\"'")
+    story.cut('a&"b', 'cut(before="<b>")')
     root = ET.fromstring(svg(layout(story.events)))
-    assert "<script>\"' #1 from a&b to server: lost, the link was cut" in {title.text for title in root.iter(f"{SVG}title")}
+    assert root.get("aria-label") == layout(story.events).summary
+    assert '<script>"\' #1 from a&"b to server: lost, the link was cut' in {title.text for title in root.iter(f"{SVG}title")}
     assert not list(root.iter(f"{SVG}script"))
 
 
@@ -684,11 +734,46 @@ def test_colours_follow_the_theme_and_fall_back_without_one(name: str) -> None:
     assert not re.search(r"var\([^,)]*\)", svg(picture(name)))
 
 
+def test_a_legend_that_is_full_spares_the_note_on_the_steps() -> None:
+    lanes = Lane("alice", 0), Lane("server", 1)
+    arrows = [Arrow("alice", "server", style, "#1", 1, 2, 1, "", "") for style in ARROWS]
+    assert NOTE in svg(Layout(lanes, tuple(arrows[:FULL]), steps=3))
+    assert NOTE not in svg(Layout(lanes, tuple(arrows[: FULL + 1]), steps=3))
+
+
+def test_an_event_in_the_log_is_wider_than_its_offset() -> None:
+    drawing = Drawing(Layout((Lane("alice", 0), Lane("server", 1), Lane("log", 1.75)), steps=3))
+    for offset in ("1", "12345", "123456789"):
+        assert 2 * drawing.half(Mark("log", "stored", 1, offset, "")) > width(offset) + 4
+
+
+def test_who_is_refused_on_either_side_of_the_server_has_a_word_for_it() -> None:
+    story = Story("alice", "bob", relay=False)
+    for name in ("alice", "bob"):
+        story.both_notice(name)
+        story.emit(name, 2)
+    drawing = svg(layout(story.events))
+    assert len(re.findall(r">refused</text>", drawing)) == 2
+    assert_words_are_legible(drawing)
+
+
+def test_of_four_labels_in_a_row_the_first_and_the_last_are_written() -> None:
+    story = Retries("alice")
+    story.both_notice("alice")
+    written = []
+    for _ in range(4):
+        story.keep("alice", "not connected")
+        written += re.findall(r">([^<]*) kept</text>", svg(layout(story.events)))
+    assert written == ["#1", "#1 #2", "#1 #2 #3", "#1…#4"]
+
+
 def test_an_unknown_fault_is_drawn_with_its_own_word() -> None:
     story = Story("alice")
     story.fault("alice", "solar storm")
     story.fault("server", "crash")
-    assert {"solar storm", "crash"} <= {node.text for node in ET.fromstring(svg(layout(story.events))).iter(f"{SVG}text")}
+    drawing = svg(layout(story.events))
+    assert {"solar storm", "crash"} <= {node.text for node in ET.fromstring(drawing).iter(f"{SVG}text")}
+    assert f'style="fill:{PALE}"' in drawing, "an attribute cannot follow the theme"
 
 
 @pytest.mark.parametrize("name", every_fourth(STORIES))

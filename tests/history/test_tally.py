@@ -40,6 +40,14 @@ def test_it_says_what_is_known_last_of_each_message(changes: list) -> None:
         assert_it_says(tally, dict(sorted(known.items())))
 
 
+def test_what_is_taken_back_is_counted_no_more() -> None:
+    tally = Tally("alice", "bob")
+    tally.put(1, entry(1, "alice", "chat", ("sent",), given=True, done=True, wire_only=True))
+    assert tally.leg.wire_only
+    tally.put(1, None)
+    assert_it_says(tally, {})
+
+
 def assert_it_says(tally: Tally, known: dict[int, Entry]) -> None:
     counted = [each.source for each in known.values() if {"sent", "refused"} & set(each.on)]
     author, event = len({each.origin for each in counted}) > 1, len({each.event for each in counted}) > 1

@@ -170,13 +170,13 @@ MUTANTS = (
     Mutant(
         "it halts after one try more",
         "inbox",
-        "self._tries >= TRIES",
-        "self._tries > TRIES",
+        "self._tries - self._excused >= TRIES",
+        "self._tries - self._excused > TRIES",
     ),
     Mutant(
         "it never halts",
         "inbox",
-        'self._state = "halted" if self._tries >= TRIES else "resting"',
+        'self._state = "halted" if self._tries - self._excused >= TRIES else "resting"',
         'self._state = "resting"',
     ),
     Mutant(
@@ -194,7 +194,7 @@ MUTANTS = (
     Mutant(
         "after resume there is one try only",
         "inbox",
-        'self._state, self._rest, self._tries = "resting", -math.inf, 0',
+        'self._state, self._rest, self._tries, self._excused = "resting", -math.inf, 0, 0',
         'self._state, self._rest = "resting", -math.inf',
     ),
     Mutant(
