@@ -184,16 +184,22 @@ class ReplayMachine(RuleBasedStateMachine):
         self.world.connect()
         self.world.deliver()
 
-    @rule(who=who, times=st.integers(1, 9), draw=st.sampled_from([0.0, 0.5]), then=st.sampled_from(["", "resume", "resume", "skip"]))
-    def its_handler_raises(self, who: int, times: int, draw: float, then: Literal["", "resume", "skip"]) -> None:
-        """`then`: what the application says when it halts."""
+    @rule(
+        who=who,
+        times=st.integers(1, 9),
+        full=st.sampled_from([0, 0, 2, 5]),
+        draw=st.sampled_from([0.0, 0.5]),
+        then=st.sampled_from(["", "resume", "resume", "skip"]),
+    )
+    def its_handler_raises(self, who: int, times: int, full: int, draw: float, then: Literal["", "resume", "skip"]) -> None:
+        """`full`: so long because of a full disk. `then`: what the application says when it halts."""
         client, world = self.world.clients[who], self.world
         world.connect(client)
         world.server.publish("", "")
         world.feed(client)
         client.arrive()
-        for _ in range(2 * times):
-            if not client.step(world.now, raises=True, draw=draw):
+        for turn in range(2 * times):
+            if not client.step(world.now, raises=True, counts=turn >= full, draw=draw):
                 world.now = max(world.now, client.inbox.next_deadline() or 0.0)
             if client.inbox.halted is not None and then == "resume":
                 client.resume()

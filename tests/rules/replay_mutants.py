@@ -180,6 +180,18 @@ MUTANTS = (
         'self._state = "resting"',
     ),
     Mutant(
+        "a full disk is taken for the fault of the event",
+        "inbox",
+        "self._excused += not counts",
+        "pass",
+    ),
+    Mutant(
+        "what a disk once excused excuses the next event too",
+        "inbox",
+        'self._state, self._first, self._excused = "free", None, 0',
+        'self._state, self._first = "free", None',
+    ),
+    Mutant(
         "halted, it forgets the event that it halted at",
         "inbox",
         '        return self._state == "halted"\n\n    def resume',

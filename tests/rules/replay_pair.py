@@ -101,8 +101,8 @@ class Client:
         self.inbox = self.rules.inbox.Inbox(self.standing.position, delay=self.delay, delay_max=DELAY_MAX)
         self.running: Event | None = None
         """What a handler is busy with."""
-        self.failed: tuple[Event, int, float] | None = None
-        """What it raised at, how often, and when it may be tried again."""
+        self.failed: tuple[Event, int, int, float] | None = None
+        """What it raised at, how often, how often because of the event, and when it may be tried again."""
         self.notes = [self.standing]
         """What the store may have; the last ones may not be written yet."""
 
@@ -126,13 +126,16 @@ class Client:
             else:
                 self.inbox.told(message)
 
-    def step(self, now: float, *, raises: bool = False, draw: float = 0.0) -> bool:
-        """A handler that runs comes to its end, or else the next thing begins. False: there is nothing to do."""
+    def step(self, now: float, *, raises: bool = False, counts: bool = True, draw: float = 0.0) -> bool:
+        """A handler that runs comes to its end, or else the next thing begins. `counts`: it raises because of the event, and not of a disk.
+
+        False: there is nothing to do.
+        """
         if self.running is not None:
             assert self.inbox.next(now) is None, "one at a time"
             assert self.inbox.next_deadline() is None
             assert not self.inbox.idle
-            self._end(self.running, now, draw, raises=raises)
+            self._end(self.running, now, draw, raises=raises, counts=counts)
         else:
             step = self.inbox.next(now)
             if step is None:
@@ -150,7 +153,7 @@ class Client:
         halted = self.inbox.halted
         assert self.inbox.resume() == (halted is not None)
         if halted is not None and self.failed is not None:
-            self.failed = (self.failed[0], 0, 0.0)
+            self.failed = (self.failed[0], 0, 0, 0.0)
 
     def skip(self) -> None:
         """Go on without what has failed, if something has."""
@@ -163,23 +166,25 @@ class Client:
 
     def _begin(self, step: Any, now: float) -> None:
         assert self.standing.book is not None, "it was never told where it stands"
-        event, tries, rest = self.failed or (step.event, 0, 0.0)
+        event, tries, counted, rest = self.failed or (step.event, 0, 0, 0.0)
         assert step.event == event, "what failed stays first"
         assert now >= rest, "tried again before its time"
-        assert step.attempt == tries + 1 <= TRIES, "tries are counted for each event, and end"
+        assert step.attempt == tries + 1, "tries are counted for each event"
+        assert counted < TRIES, "and end"
         self.running = event
 
-    def _end(self, event: Event, now: float, draw: float, *, raises: bool) -> None:
+    def _end(self, event: Event, now: float, draw: float, *, raises: bool, counts: bool) -> None:
         self.running = None
-        tries = (self.failed[1] if self.failed else 0) + 1
+        _, tries, counted, _ = self.failed or (event, 0, 0, 0.0)
+        tries, counted = tries + 1, counted + counts
         if raises:
-            halted = self.inbox.failed(now, draw)
+            halted = self.inbox.failed(now, draw, counts=counts)
             rest = now + backoff.delay(tries, draw, initial=self.delay, maximum=DELAY_MAX)
-            assert halted == (tries == TRIES)
+            assert halted == (counted == TRIES)
             assert self.inbox.halted == (event.offset if halted else None)
             assert self.inbox.next_deadline() == (None if halted else rest)
             assert self.inbox.idle == halted, "a handler that rests is tried again by itself, one that is halted is not"
-            self.failed = (event, tries, rest)
+            self.failed = (event, tries, counted, rest)
         else:
             self.inbox.handled()
             self.failed = None
