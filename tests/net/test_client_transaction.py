@@ -246,7 +246,7 @@ async def test_a_store_that_cannot_keep_the_offset_is_reported_and_nothing_is_lo
         assert (it.at_client, kept_offset(file), len(errors)) == (expected, client.offset, failures)
 
 
-async def test_a_full_disk_halts_a_transaction_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+async def test_a_full_disk_holds_a_transaction_up_and_it_goes_on_by_itself_when_there_is_room(tmp_path: Path) -> None:
     async with replaying(tmp_path) as it:
         errors = reported()
         ledger = Ledger(it, tmp_path)
@@ -254,13 +254,13 @@ async def test_a_full_disk_halts_a_transaction_and_it_goes_on_when_there_is_room
         ((pages,),) = await database_of(ledger.client).execute("PRAGMA page_count")
         await database_of(ledger.client).execute(f"PRAGMA max_page_count = {pages}")
         await publish(it, *range(1, 301))
-        await until(lambda: ledger.client.halted)
+        await until(lambda: len(errors) > TRIES)
         stopped = ledger.client.offset
         assert stopped is not None
         ledger.check(stopped)
-        assert [type(error) for error in errors[:TRIES]] == [StoreFailed] * TRIES
+        assert {type(error) for error in errors} == {StoreFailed}
         assert "full" in str(errors[0])
+        assert ledger.client.halted is None
         await database_of(ledger.client).execute("PRAGMA max_page_count = 1000")
-        ledger.client.resume()
         await caught_up(it, ledger.client)
         ledger.check(300)
