@@ -218,7 +218,7 @@ async def test_a_connection_that_is_accepted_after_it_was_given_up_is_none() -> 
         await client.start()
         await until(lambda: client._supervisor.failure)
         it.link.resume()
-        await until(lambda: client.connected and client.sid in it.server.sids)
+        await until(lambda: client.connected and client.sid in it.server.sids and heard)
         assert heard == ["connect"]
         assert [event.kind for event in it.journal if event.node == "alice" and event.kind.endswith("connected")] == ["connected"]
 

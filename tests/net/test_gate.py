@@ -115,7 +115,10 @@ def test_what_is_shown_of_an_address() -> None:
 
 
 async def test_nor_is_it_where_nobody_answers() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # and keep the writer: newer Pythons close the connection of one that nobody has
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with silent:
         port = silent.sockets[0].getsockname()[1]
         client = Client(Address(f"http://127.0.0.1:{port}?token=secret"), **{**FAST, "connect_timeout": 0.2})
