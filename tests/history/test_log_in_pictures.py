@@ -321,6 +321,14 @@ def test_a_second_copy_that_a_handler_was_given_is_seen_to_be_one_too_many() -> 
     assert first.start < second.start
 
 
+def test_so_it_is_where_a_server_counts_from_zero() -> None:
+    story = Replays("bob", log=False)
+    for sid in ("", "sid1"):
+        story.emit_with_id(0, to=sid)
+        story.settle()
+    assert [arrow.style for arrow in arrows(story)] == ["arrived", "twice"]
+
+
 def test_a_replay_of_the_learner_s_own_leaves_the_server_behind_the_connection() -> None:
     _, again = marks(naive_replay(), "bob", "connected")
     replayed = arrows(naive_replay(), style="replayed")

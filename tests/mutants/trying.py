@@ -1,7 +1,7 @@
 """Each mutant is tried in a process of its own: a fork of one in which pytest has collected the tests already.
 
-It gets the tests that run its function, the sharpest, those of its file and the shortest first, until one of them fails. The one that
-noticed a mutant is asked first about the next one of this function.
+It gets the tests that run its function, until one of them fails: the sharpest ones first, then those of its file, then the shortest. The
+one that noticed a mutant is asked first about the next one of this function.
 """
 
 import os
