@@ -103,10 +103,10 @@ class BatchIntake:
                 batch.refuse_rest(self._receptions, row.n + 1, row.n)
                 break
         if decisions:
-            previous = batch.client.stored
+            previous, committed = batch.client.stored, batch.client.committed
 
             async def work(tx: Transaction) -> None:
-                await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity)
+                await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity, committed=committed)
 
             submitted = self._receptions.write(work)
             await asyncio.shield(submitted.executed)
@@ -116,17 +116,17 @@ class BatchIntake:
     async def _in_database(self, batch: "_Batch", rows: Sequence[Row]) -> bool:
         """Handlers that work in the log's database: all of them, and the decisions, stand or fall together."""
         decisions: list[Decision] = []
-        previous = batch.client.stored
+        previous, committed = batch.client.stored, batch.client.committed
 
         async def work(tx: Transaction) -> None:
-            await tx.expect(batch.client.client_id, previous)
+            await tx.expect(batch.client.client_id, previous, committed=committed)
             for row in rows:
                 said = await self._handled(batch, row, tx, submitted)
                 if not batch.decided(decisions, row, said):
                     batch.refuse_rest(self._receptions, row.n + 1, row.n)
                     break
             if decisions:
-                await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity)
+                await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity, committed=committed)
 
         submitted = self._receptions.write(work)
         await asyncio.shield(submitted.executed)

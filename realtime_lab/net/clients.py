@@ -24,6 +24,8 @@ class NumberedClient:
     """Its events are taken one after the other."""
     stored: int = 0
     """The last number in the database, or in its open transaction."""
+    committed: int = 0
+    """The last one that is certainly in the database."""
     commits: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     """What is decided and not committed yet."""
     users: int = 0
@@ -32,8 +34,9 @@ class NumberedClient:
     async def ledger(self, log: Log) -> Ledger:
         """What was decided so far. Raises as `Log.history_of`."""
         if self._ledger is None:
-            self.stored, answers = await log.history_of(self.client_id)
-            self._ledger = Ledger(self.stored, answers)
+            last, answers = await log.history_of(self.client_id)
+            self.stored = self.committed = last
+            self._ledger = Ledger(last, answers)
         self._ledger.greet(self.first)
         return self._ledger
 
@@ -49,11 +52,13 @@ class NumberedClient:
                 self.commits.pop(n, None)
             if commit.cancelled() or commit.exception() is not None:
                 self.doubt()
+            else:
+                self.committed = max(self.committed, decisions[-1][0])
 
-        assert self._ledger is not None
         for n, content, *_ in decisions:
-            self._ledger.decided(n, content, answers[n])
             self.commits[n] = commit
+            if self._ledger is not None:  # else there is doubt since then, and it is asked again
+                self._ledger.decided(n, content, answers[n])
         self.stored = decisions[-1][0]
         commit.add_done_callback(over)
 

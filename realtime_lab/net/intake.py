@@ -114,7 +114,7 @@ class Intake:
         if not self.receptions.handlers.takes_tx(arrival.event):
             answer = await self.receptions.call(arrival, envelope.data, number)
         else:
-            record = (client.stored, content)
+            record = (client.stored, client.committed, content)
             submitted = self._submit(arrival, envelope, number, record)
             try:
                 answer = await asyncio.shield(submitted.executed)
@@ -129,10 +129,10 @@ class Intake:
 
     async def _record(self, client: NumberedClient, arrival: Arrival, n: int, content: str, answer: Answer) -> Answer:
         """Only the decision; the handler's effects, if there are any, are elsewhere."""
-        stored = client.stored
+        stored, committed = client.stored, client.committed
 
         async def work(tx: Transaction) -> Answer:
-            await tx.record(client.client_id, stored, n, content, answer, owner=arrival.identity)
+            await tx.record(client.client_id, stored, n, content, answer, owner=arrival.identity, committed=committed)
             return answer
 
         submitted = self.receptions.write(work)
@@ -140,7 +140,7 @@ class Intake:
         client.decided(n, content, answer, submitted.committed)
         return answer
 
-    def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: tuple[int, str] | None) -> Submitted[Answer]:
+    def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: tuple[int, int, str] | None) -> Submitted[Answer]:
         """Handler and record as one piece of work: both, or neither."""
 
         async def work(tx: Transaction) -> Answer:
@@ -150,7 +150,9 @@ class Intake:
             if tx.offset is not None:
                 answer["offset"] = tx.offset
             if record is not None:
-                await tx.record(arrival.peer.client_id, record[0], envelope.n, record[1], answer, owner=arrival.identity)
+                stored, committed, content = record
+                owner = arrival.identity
+                await tx.record(arrival.peer.client_id, stored, envelope.n, content, answer, owner=owner, committed=committed)
             return answer
 
         submitted = self.receptions.write(work)

@@ -88,25 +88,34 @@ class Transaction(Statements):
         self._check_open()
         await self._group.undo_work()
 
-    async def expect(self, client_id: str, previous: int) -> None:
-        """Raises Moved if this is not the client's last number."""
+    async def expect(self, client_id: str, previous: int, *, committed: int | None = None) -> None:
+        """Raises Moved if this is not the client's last number.
+
+        committed   the last number that was certainly on record once (None: `previous` was). Of a client that was forgotten since then it
+                    may still be the last one. What is beyond it, and not on record, was undone
+        """
         self._check_open()
         last = await self._group.last_of(client_id)
-        if last not in (None, previous):  # one that was forgotten may still be known to who asks
+        undone = last is None and committed is not None and previous > committed
+        if undone or last not in (None, previous):
             raise Moved(last)
 
     async def record(
-        self, client_id: str, previous: int, n: int, fingerprint: str, answer: dict[str, Any], *, owner: str | None = None
-    ) -> None:
+        self, client_id: str, previous: int, n: int, fingerprint: str, answer: dict[str, Any], *,
+        owner: str | None = None, committed: int | None = None,
+    ) -> None:  # fmt: skip
         """Note that the client's event `n` was applied, right after `previous`, and how it was answered.
 
-        owner   to whom the client id belongs; None leaves what is on record. Raises Moved, NotSerialisable.
+        owner       to whom the client id belongs; None leaves what is on record
+        committed   as in `expect`. Raises Moved, NotSerialisable.
         """
-        await self.record_all(client_id, previous, [(n, fingerprint, *dump(answer))], owner=owner)
+        await self.record_all(client_id, previous, [(n, fingerprint, *dump(answer))], owner=owner, committed=committed)
 
-    async def record_all(self, client_id: str, previous: int, decisions: Sequence[Decision], *, owner: str | None = None) -> None:
+    async def record_all(
+        self, client_id: str, previous: int, decisions: Sequence[Decision], *, owner: str | None = None, committed: int | None = None
+    ) -> None:
         """As `record`, for numbers that follow each other. Raises Moved."""
-        await self.expect(client_id, previous)
+        await self.expect(client_id, previous, committed=committed)
         self._check_open()
         self._group.record(client_id, decisions, owner)
 

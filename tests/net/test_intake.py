@@ -12,6 +12,7 @@ import socketio
 
 from realtime_lab.errors import ConnectionRejected, InvalidSetting, Rejected, StoreFailed, StoreInUse, TryAgain, UnknownFault
 from realtime_lab.net.client import Client
+from realtime_lab.net.clients import NumberedClient
 from realtime_lab.net.crash import CRASHES
 from realtime_lab.net.envelope import Envelope, Peer, announce, peer_of, reply, seal, unseal
 from realtime_lab.net.event_log import EventLog
@@ -264,6 +265,43 @@ async def test_a_commit_that_fails_is_not_taken_for_one_that_stands(tmp_path: Pa
         assert await rows(it) == [1, 2]
         assert len(reported) >= 2
         assert [event.kind for event in it.of("undone")] == ["undone", "undone"]
+
+
+@pytest.mark.parametrize("options", [{"window": 16}, {"batch": True}], ids=["alone", "batch"])
+@pytest.mark.parametrize("event", ["deposit", CHAT])
+async def test_what_follows_a_commit_that_fails_does_not_stand_without_it(tmp_path: Path, event: str, options: dict[str, Any]) -> None:
+    """Of a client of which nothing is on record yet, so that the record cannot tell that something is missing before it."""
+    async with deduping(tmp_path, group=1) as it:
+        account(it)
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        client = await it.connected(**{**RETRIES, **options})
+        await until(lambda: client._connection is not None and client._connection.batches == ("batch" in options))
+        sent: list[Any] = []
+
+        async def before_commit() -> None:
+            if len(sent) == 2 and it.of("received"):  # and not when it is asked what is on record
+                sent.extend(client.emit(event, n) for n in range(3, 7))  # what is to stand behind that which fails now
+                await until(lambda: log._writer is not None and not log._writer._jobs.empty())
+                raise OSError("the disk has gone")
+
+        sent += [client.emit("deposit", n) for n in (1, 2)]
+        log = it.server._log
+        assert isinstance(log, EventLog)
+        log.before_commit = before_commit
+        await until(lambda: len(sent) == 6)
+        assert [(await each).outcome for each in sent] == ["acked"] * 6
+        assert [*await rows(it), *dict.fromkeys(it.at_server)] == [*range(1, 7)]
+
+
+async def test_who_is_in_doubt_meanwhile_still_waits_for_the_commit_of_what_was_decided() -> None:
+    """An earlier batch may learn late that its commit has failed, while the next one is with its handlers."""
+    client, commit = NumberedClient("c"), asyncio.get_running_loop().create_future()
+    client.doubt()
+    client.decided(1, "print", {"ok": True}, commit)
+    assert (client.commits, client.stored, client.committed) == ({1: commit}, 1, 0)
+    commit.set_result(None)
+    await until(lambda: not client.commits)
+    assert client.committed == 1
 
 
 async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_path: Path) -> None:

@@ -153,6 +153,14 @@ async def test_what_work_did_to_the_record_about_a_client_counts_if_it_stands(wr
         await log.transact(recorded("alice", 1, 2))
 
 
+async def test_of_a_client_that_is_not_on_record_what_was_committed_is_forgotten_and_what_was_not_is_undone() -> None:
+    async with EventLog(":memory:") as log:
+        await log.transact(lambda tx: tx.expect("alice", 3, committed=3))
+        for committed in (0, 2):
+            with pytest.raises(Moved):
+                await log.transact(lambda tx, committed=committed: tx.expect("alice", 3, committed=committed))
+
+
 async def test_only_the_newest_answers_are_kept() -> None:
     async def many(tx: Transaction) -> None:
         for n in range(1, ANSWERS + 11):
