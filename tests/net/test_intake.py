@@ -304,6 +304,14 @@ async def test_who_is_in_doubt_meanwhile_still_waits_for_the_commit_of_what_was_
     assert client.committed == 1
 
 
+async def test_what_is_on_record_of_a_client_was_committed() -> None:
+    async with EventLog(":memory:") as log:
+        await log.transact(lambda tx: tx.record("c", 0, 1, "print", {"ok": True}))
+        client = NumberedClient("c")
+        await client.ledger(log)
+        assert (client.stored, client.committed) == (1, 1)
+
+
 async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_path: Path) -> None:
     async with deduping(tmp_path, group=1) as it, by_hand(it) as old:
         kept_alive: list[str] = []
