@@ -15,6 +15,8 @@ class Child:
         self.kills = 0
         self.wrong: list[str] = []
         """What it reported, and how it ended by itself."""
+        self._last_words = ""
+        """Of its errors, when it has ended."""
         self._process: asyncio.subprocess.Process
         self._reading: asyncio.Task[None]
         self._ready: asyncio.Future[None]
@@ -31,7 +33,7 @@ class Child:
         """It obeys one after the other. Raises ChildProcessError if it has ended by itself."""
         assert self._process.stdin is not None
         if self._reading.done():
-            raise ChildProcessError(f"{self.command[2]} has ended by itself")
+            raise ChildProcessError(f"{self.command[2]} has ended by itself: {self._last_words}")
         self._process.stdin.write((" ".join(map(str, words)) + "\n").encode())
 
     async def kill(self) -> None:
@@ -49,12 +51,12 @@ class Child:
     async def _end(self, good: set[int]) -> None:
         await self._reading
         code = await self._process.wait()
-        assert self._process.stderr is not None
         if code not in good:
-            self.wrong.append(f"ended with {code}: {(await self._process.stderr.read())[-2000:].decode(errors='replace')}")
+            self.wrong.append(f"ended with {code}: {self._last_words}")
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
         async for line in self._process.stdout:
             if not line.endswith(b"\n"):
                 break  # killed in the middle of a word
@@ -65,5 +67,6 @@ class Child:
                 self.wrong.append(" ".join(words))
             else:
                 self.heard(*words)
+        self._last_words = (await self._process.stderr.read())[-2000:].decode(errors="replace")
         if not self._ready.done():
             self._ready.set_result(None)

@@ -10,6 +10,7 @@ import pytest
 
 from realtime_lab.net.client_store import ClientStore
 from realtime_lab.rules.retry import Retry
+from tests.soak.child import Child
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Deed, Role
 from tests.soak.pieces import Failure, Outcome
@@ -50,6 +51,16 @@ def test_a_client_that_is_killed_or_without_disk_space_loses_nothing_of_what_it_
     assert result.wrong == {}
     assert [result.totals[word] for word in ("kills", "full disks")] == [1, 1]
     assert result.totals["writes refused"] > 0 or sys.platform == "win32"
+
+
+async def test_of_a_process_that_ended_by_itself_its_last_words_are_told() -> None:
+    child = Child(lambda *words: None, "tests.soak.storm_server")  # it has to be told a file
+    await child.start()
+    with pytest.raises(ChildProcessError, match=r"storm_server has ended by itself: (?s:.*)ValueError: not enough values"):
+        child.order("end")
+    await child.stop()
+    assert "ended with 1: " in child.wrong[0]
+    assert "ValueError" in child.wrong[0]
 
 
 def test_a_seed_is_a_storm() -> None:
