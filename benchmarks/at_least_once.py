@@ -32,9 +32,9 @@ async def serve(path: str, *, appends: bool = False) -> AsyncIterator[tuple[str,
 
 
 @asynccontextmanager
-async def emit(url: str) -> AsyncIterator[tuple[None, Answer]]:
-    """A client. Asked for n, it emits n messages and waits until each is acknowledged."""
-    async with Client(url, **UP) as client:
+async def emit(url: str, **options: Any) -> AsyncIterator[tuple[None, Answer]]:
+    """A client, with more options if need be. Asked for n, it emits n messages and waits until each is acknowledged."""
+    async with Client(url, **UP, **options) as client:
 
         async def all_of(events: int) -> None:
             deliveries = [client.emit(EVENT, body(n)) for n in range(events)]

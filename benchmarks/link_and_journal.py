@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from benchmarks.at_least_once import emit
 from benchmarks.one_kernel import one_process
-from benchmarks.ours import EVENT, UP, body
-from benchmarks.processes import Answer, Stage, timed
+from benchmarks.ours import EVENT
+from benchmarks.processes import Answer, Stage
 from benchmarks.rounds import Contender, Figure, Measure, Row, faster
-from realtime_lab import Client, EventLog, Journal, Link, Server
+from realtime_lab import EventLog, Journal, Link, Server
 from realtime_lab.lab.garbage import seldom
 
 
@@ -19,20 +20,13 @@ async def watched() -> AsyncIterator[tuple[None, Answer]]:
     journal = Journal(time.monotonic)
     server = Server(log=EventLog(":memory:"), dedupe=True, observer=partial(journal.record, "server"))
     server.on(EVENT)(lambda sid, data: None)
-    with seldom:
-        async with server:
-            link = Link("127.0.0.1", server.port, name="alice", observer=partial(journal.record, "alice"))
-            await link.start()
-            try:
-                async with Client(link.url, observer=partial(journal.record, "alice"), **UP) as client:
-
-                    async def all_of(events: int) -> None:
-                        for delivery in [client.emit(EVENT, body(n)) for n in range(events)]:
-                            assert (await delivery).outcome == "acked"
-
-                    yield None, timed(all_of)
-            finally:
-                await link.stop()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(seldom)
+        await stack.enter_async_context(server)
+        link = Link("127.0.0.1", server.port, name="alice", observer=partial(journal.record, "alice"))
+        await link.start()
+        stack.push_async_callback(link.stop)
+        yield await stack.enter_async_context(emit(link.url, observer=partial(journal.record, "alice")))
 
 
 async def through(stage: Stage, events: int) -> Measure:

@@ -7,6 +7,7 @@ in memory) is not covered by it. A number is written only right after the one be
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from realtime_lab.net.body import fingerprint
@@ -16,6 +17,8 @@ from realtime_lab.net.group_commit import Submitted
 from realtime_lab.net.receptions import STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
 from realtime_lab.net.transaction import Transaction
 from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Conflict, Gap, Repeat
+
+Recording = Callable[[Transaction, Answer], Awaitable[None]]
 
 
 class _Undo(Exception):
@@ -114,8 +117,7 @@ class Intake:
         if not self.receptions.handlers.takes_tx(arrival.event):
             answer = await self.receptions.call(arrival, envelope.data, number)
         else:
-            record = (client.stored, client.committed, content)
-            submitted = self._submit(arrival, envelope, number, record)
+            submitted = self._submit(arrival, envelope, number, _recording(client, arrival, envelope.n, content))
             try:
                 answer = await asyncio.shield(submitted.executed)
             except _Undo as refused:
@@ -129,10 +131,10 @@ class Intake:
 
     async def _record(self, client: NumberedClient, arrival: Arrival, n: int, content: str, answer: Answer) -> Answer:
         """Only the decision; the handler's effects, if there are any, are elsewhere."""
-        stored, committed = client.stored, client.committed
+        record = _recording(client, arrival, n, content)
 
         async def work(tx: Transaction) -> Answer:
-            await tx.record(client.client_id, stored, n, content, answer, owner=arrival.identity, committed=committed)
+            await record(tx, answer)
             return answer
 
         submitted = self.receptions.write(work)
@@ -140,7 +142,7 @@ class Intake:
         client.decided(n, content, answer, submitted.committed)
         return answer
 
-    def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: tuple[int, int, str] | None) -> Submitted[Answer]:
+    def _submit(self, arrival: Arrival, envelope: Envelope, number: int, record: Recording | None) -> Submitted[Answer]:
         """Handler and record as one piece of work: both, or neither."""
 
         async def work(tx: Transaction) -> Answer:
@@ -150,14 +152,22 @@ class Intake:
             if tx.offset is not None:
                 answer["offset"] = tx.offset
             if record is not None:
-                stored, committed, content = record
-                owner = arrival.identity
-                await tx.record(arrival.peer.client_id, stored, envelope.n, content, answer, owner=owner, committed=committed)
+                await record(tx, answer)
             return answer
 
         submitted = self.receptions.write(work)
         self.receptions.belongs_to(number, submitted)
         return submitted
+
+
+def _recording(client: NumberedClient, arrival: Arrival, n: int, content: str) -> Recording:
+    """What writes the decision on a number down, right behind what is decided by now."""
+    stored, committed = client.stored, client.committed
+
+    async def record(tx: Transaction, answer: Answer) -> None:
+        await tx.record(client.client_id, stored, n, content, answer, owner=arrival.identity, committed=committed)
+
+    return record
 
 
 def too_early(n: int, expected: int) -> Answer:

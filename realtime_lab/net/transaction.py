@@ -106,8 +106,10 @@ class Transaction(Statements):
     ) -> None:  # fmt: skip
         """Note that the client's event `n` was applied, right after `previous`, and how it was answered.
 
+        Raises Moved, NotSerialisable.
+
         owner       to whom the client id belongs; None leaves what is on record
-        committed   as in `expect`. Raises Moved, NotSerialisable.
+        committed   as in `expect`
         """
         await self.record_all(client_id, previous, [(n, fingerprint, *dump(answer))], owner=owner, committed=committed)
 
