@@ -5,10 +5,13 @@ before_commit    the handler has returned, and nothing is committed: its effects
 after_commit     committed, and nobody was told
 before_ack       the answer is made, and was not sent
 after_ack        the answer was sent
+
+What the server has emitted before it comes to such a point has left it. A real process that is killed there may have sent it, or not; but
+then chance would decide what the same run shows next time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from realtime_lab.errors import UnknownFault
@@ -21,14 +24,16 @@ IN_THE_LOG = ("before_commit", "after_commit")
 class CrashPoint:
     """The one crash that is ordered, if any. In production none ever is, and `reached` returns at once."""
 
-    def __init__(self, observe: Observer, die: Callable[[], None]) -> None:
-        self._observe, self._die = observe, die
+    def __init__(self, observe: Observer, die: Callable[[], None], emitted: Callable[[], Awaitable[None]]) -> None:
+        """`emitted` returns when everything that was emitted until now has left."""
+        self._observe, self._die, self._emitted = observe, die, emitted
         self.at: str | None = None
         self._left = 0
         self._out = 0
         """Answers that are on their way out."""
         self._calm = asyncio.Event()
-        """Not set: an answer is on its way out, and the process ends as soon as it has left."""
+        """Not set: something is on its way out, and the process ends as soon as it has left. Until then nothing more is begun: whether it
+        still were would be left to chance."""
         self._calm.set()
 
     def order(self, at: str | None, nth: int, *, with_log: bool) -> None:
@@ -52,7 +57,7 @@ class CrashPoint:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """An answer leaves. If the crash comes right after it, nothing more is begun: whether it still were is left to chance."""
+        """An answer leaves, and perhaps the crash comes right after it."""
         last = self._left - self._out == 1
         if last:
             self._calm.clear()
@@ -72,8 +77,17 @@ class CrashPoint:
             return
         self._left -= 1
         if self._left == 0:
-            self._crash(f'crash(at="{point}")')
-            await asyncio.get_running_loop().create_future()  # until the crash cancels it
+            await self._end_at(point)
+
+    async def _end_at(self, point: str) -> None:
+        self._calm.clear()
+        try:
+            await self._emitted()
+            if self.at == point:  # nobody has taken it back meanwhile
+                self._crash(f'crash(at="{point}")')
+                await asyncio.get_running_loop().create_future()  # until the crash cancels it
+        finally:
+            self._calm.set()
 
     async def survived(self, dying: asyncio.Future[None] | None) -> None:
         """Wait until everything is cleared away. Raises UnknownFault if nothing has crashed."""

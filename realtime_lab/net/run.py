@@ -1,6 +1,7 @@
 """One run of a server: everything that its process forgets when it ends, and the points at which a lab may let it end."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from realtime_lab.net.receptions import Answer, Receptions, cause
 
 BEFORE_NEWS = ("after_commit", "before_ack")
 """A crash at one of these comes before anybody is told what was stored."""
+
+LAST_WORDS = 1.0
+"""Seconds that a crash waits for what was emitted before it."""
 
 
 class Run:
@@ -90,8 +94,8 @@ class Run:
         )
         await self.sio.emit(event, data, to=to, skip_sid=skip)
 
-    def crash_after_acknowledgements(self, host: Host) -> None:
-        """Offer "after_ack" too: only a host of its own knows what has left."""
+    def crash_after_acknowledgements(self) -> None:
+        """Offer "after_ack" too, for a server that has its transports to itself."""
 
         async def acknowledged(eio_sid: str) -> None:
             socket = self.sio.eio.sockets.get(eio_sid)
@@ -100,12 +104,19 @@ class Run:
                 try:
                     with self._crash.leaving():
                         if await _taken(socket):
-                            await host.sent()
                             await self._crash.reached("after_ack")
                 finally:
                     self._leaving -= 1
 
         self.sio.acknowledged = acknowledged
+
+    async def emitted_has_left(self, host: Host | None) -> None:
+        """Wait until everything that was emitted is with the other side's system, but not for ever: a stalled one takes nothing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await asyncio.gather(*(_taken(socket) for socket in tuple(self.sio.eio.sockets.values())))
+                if host is not None:  # else others own the connections
+                    await host.sent()
 
     def die(self) -> None:
         """The process is killed: everybody is gone, and what is not committed never will be."""

@@ -60,7 +60,6 @@ class Rows:
         new = [name for name in names if name not in self._rows]
         for name in new:
             self._rows[name] = self._row(name)
-            self.box.children = tuple(self._rows.values())
         for name in names:
             word, note = self._state(name)
             mark, colour = STATES[word]
@@ -68,6 +67,8 @@ class Rows:
                 f'<div style="line-height:{14 if note else 28}px;white-space:nowrap"><b>{html.escape(name)}</b> '
                 f'<span style="color:{colour}">{mark}</span> {word}<br><small style="opacity:.75">{note}</small></div>'
             )
+        if new:
+            self.box.children = tuple(self._rows.values())  # with their words: nobody sees a row without a name
         if self._lab.closed:
             for row in self._rows.values():
                 for child in row.children[0].children[1:]:

@@ -125,6 +125,52 @@ async def test_a_client_that_takes_nothing_does_not_keep_a_crash_from_coming(tmp
         await until(lambda: it.server.state == "crashed")
 
 
+@pytest.mark.parametrize("point", BARE)
+async def test_what_was_emitted_before_a_crash_is_not_left_to_chance(point: str) -> None:
+    async with stack() as it:
+        told: list[int] = []
+        bob = await it.connected()
+        bob.on("told")(told.append)
+        client = await it.connected(ack_timeout=10.0)
+
+        @it.server.on("tell")
+        async def tell_all(sid: str, n: int) -> None:
+            await it.server.emit("told", n)
+
+        it.server.crash(at=point, nth=2)
+        for n in (1, 2, 3):
+            client.emit("tell", n)
+        await until(lambda: it.server.state == "crashed")
+        await until(lambda: not bob.connected)
+        assert told == [1, 2][: 1 + (point != "before_apply")]
+
+
+async def test_who_takes_nothing_of_what_was_emitted_does_not_keep_a_crash_from_coming() -> None:
+    async with stack() as it:
+        client = await it.connected()
+        it.link.stall("downstream")
+        for n in range(30):
+            await it.server.emit(CHAT, f"{n} {'x' * 900_000}")
+        it.server.crash(at="before_ack")
+        client.emit(CHAT, 1)
+        await until(lambda: it.server.state == "crashed")
+
+
+async def test_a_crash_that_is_taken_back_while_it_waits_for_its_last_words_does_not_come() -> None:
+    async with stack() as it:
+        client = await it.connected(ack_timeout=10.0)
+        it.link.stall("downstream")
+        for n in range(30):
+            await it.server.emit(CHAT, f"{n} {'x' * 900_000}")
+        it.server.crash(at="before_ack")
+        fate = client.emit(CHAT, 1)
+        await until(lambda: it.at_server == [1])
+        it.server.disarm()
+        it.link.restore()
+        assert (await fate).outcome == "acked"
+        assert it.server.state == "listening"
+
+
 async def test_a_crash_resets_its_connections_and_says_no_goodbye() -> None:
     async with stack() as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
