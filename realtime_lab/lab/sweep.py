@@ -58,7 +58,7 @@ class Sweep:
     async def _sweep(self) -> FateMatrix:
         thread = LoopThread("realtime_lab sweep, its labs", self._troubles.append)
         try:
-            plain = await self._try_all(thread, [(design, None) for design in self._designs])
+            plain = [await self._try(thread, design, None) for design in self._designs]  # one by one: their latencies are compared
             plan = [
                 (design, point)
                 for design, outcome in zip(self._designs, plain, strict=True)
@@ -69,7 +69,7 @@ class Sweep:
         finally:
             thread.stop()
 
-    async def _try_all(self, thread: LoopThread, plan: Sequence[tuple[Design, Point | None]]) -> list[Outcome]:
+    async def _try_all(self, thread: LoopThread, plan: Sequence[tuple[Design, Point]]) -> list[Outcome]:
         try:
             async with asyncio.TaskGroup() as group:  # the first error ends the others
                 runs = [group.create_task(self._try(thread, design, point)) for design, point in plan]
