@@ -21,6 +21,9 @@ THREE := -n 3 --dist loadfile --no-loadscope-reorder
 LONGEST := notebooks/11_choose_and_defend.ipynb
 NOTEBOOKS := $(LONGEST) $(filter-out $(LONGEST),$(wildcard notebooks/*.ipynb))
 
+# A checkout keeps what Python has compiled, also where the environment forbids it: else every worker and every kernel compiles it again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # JupyterLab refuses to start for root, and in a container everybody is root.
 ROOT_ARGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -29,7 +32,7 @@ ifneq ($(shell cat .venv/made-in 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help lab test soak full mutants flakes versions bench audit renew clean moved
+.PHONY: help lab test style notebooks soak full mutants flakes versions bench audit renew clean moved
 
 help:
 	@echo "make lab       install what the course needs and open it in JupyterLab  (LAB_ARGS=... goes to JupyterLab)"
@@ -49,11 +52,16 @@ lab: .venv/lab.stamp
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ROOT_ARGS) $(LAB_ARGS)
 
 test: .venv/test.stamp
+	$(MAKE) --no-print-directory -j 2 style notebooks
+	$(PY) -m pytest $(THREE) -p no:nbval tests
+
+style: .venv/test.stamp
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(BIN)/lint-imports
-	$(PY) -m pytest $(THREE) -p no:nbval tests
+
+notebooks: .venv/test.stamp
 	REALTIME_LAB_TAB=windowless $(PY) -m pytest $(THREE) --nbval --nbval-current-env --nbval-cell-timeout=60 $(NOTEBOOKS)
 
 renew: .venv/test.stamp

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import nbformat
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -20,10 +19,20 @@ TEXTS = [README, INSTRUCTORS, *NOTEBOOKS]
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
+def parsed(content: bytes) -> Any:
+    """A sound notebook."""
+    import nbformat as untyped  # it takes three seconds, and every worker imports every file of tests
+
+    nbformat: Any = untyped
+    notebook = nbformat.reads(content.decode(), as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
 @cache
 def cells(file: Path) -> list[Any]:
     """The cells of a notebook."""
-    found: list[Any] = nbformat.read(file, as_version=4).cells
+    found: list[Any] = parsed(file.read_bytes()).cells
     return found
 
 

@@ -4,7 +4,6 @@ import importlib
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from realtime_lab.commands.export import for_students
@@ -23,6 +22,7 @@ from tests.course import (
     code,
     headings,
     links,
+    parsed,
     pictures,
     section,
     table,
@@ -163,7 +163,7 @@ def test_every_lesson_has_a_solution_that_is_hidden_and_that_students_copies_do_
     in_text = re.findall(r"<details>\s*<summary>Solution</summary>.*?</details>", text(file), re.DOTALL)
     solutions = [cell.source for cell in hidden] + in_text
     assert solutions
-    copy = nbformat.reads(for_students(file.read_bytes()).decode(), as_version=4)
+    copy = parsed(for_students(file.read_bytes()))
     left = "\n\n".join(cell.source for cell in copy.cells)
     assert not [each for each in solutions if each in left]
     assert "The next cell is hidden" not in left

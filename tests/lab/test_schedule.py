@@ -9,7 +9,6 @@ import time
 import warnings
 from pathlib import Path
 
-import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from realtime_lab import InvalidSetting, Lab, NotConnected
 from realtime_lab.lab.schedule import Schedule, Step, parse
 from realtime_lab.lab.verbs import CODE, verbs_of
+from tests.course import cells
 from tests.examples import examples
 
 SANDBOX = Path(__file__).resolve().parents[2] / "notebooks" / "sandbox.ipynb"
@@ -451,8 +451,7 @@ def test_a_store_is_carried_without_its_folder(tmp_path):
 
 
 def answers():
-    cells = nbformat.read(SANDBOX, as_version=4).cells
-    return [match[1] for cell in cells for match in re.finditer(r"```text\n(.*)\n```", cell.source)]
+    return [match[1] for cell in cells(SANDBOX) for match in re.finditer(r"```text\n(.*)\n```", cell.source)]
 
 
 CHALLENGES = (
@@ -488,6 +487,6 @@ def test_the_answer_to_a_challenge_does_what_it_says(number):
 
 
 def test_the_text_that_the_sandbox_pastes_is_a_schedule():
-    [cell] = [cell.source for cell in nbformat.read(SANDBOX, as_version=4).cells if "theirs =" in cell.source]
+    [cell] = [cell.source for cell in cells(SANDBOX) if "theirs =" in cell.source]
     text = re.search(r"r'''(.*?)'''", cell, re.DOTALL)[1]
     assert json.dumps(str(parse(text))) == json.dumps(text.strip())

@@ -13,10 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat as untyped_nbformat
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
-
-nbformat: Any = untyped_nbformat
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -37,6 +34,9 @@ READY = """async () => {
 
 def write_notebook(file: Path, cells: Iterable[str]) -> None:
     """A notebook of these cells. It names its kernel, else JupyterLab asks which one it should start."""
+    import nbformat as untyped  # it takes three seconds, and every worker imports every file of tests
+
+    nbformat: Any = untyped
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel})
     file.parent.mkdir(exist_ok=True)
