@@ -192,7 +192,7 @@ class GroupCommit:
             await self._open.commit()
         except (Exception, asyncio.CancelledError) as error:  # the disk, SQLite at the commit, or before_commit
             if _stopped():
-                raise
+                raise asyncio.CancelledError from error  # also if it fails because it is ended
             await self._undo(error)
         else:
             self.commits += 1
@@ -244,7 +244,7 @@ class GroupCommit:
                 raise asyncio.CancelledError
         except (Exception, asyncio.CancelledError) as error:  # whatever an application's code raises
             if _stopped():
-                raise
+                raise asyncio.CancelledError from error
             self._check_transaction(error)
             await self._open.undo_work()
             job.fails(error)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import random
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,29 @@ async def test_after_a_crash_at_any_point_each_event_is_in_the_database_once(tmp
         else:  # outside of the database nobody promises more than this
             assert [*dict.fromkeys(it.at_server)] == [*range(1, 21)]
             assert await rows(it) == [100]
+
+
+async def test_a_crash_while_a_handler_holds_what_sqlite_has_undone_already_can_be_survived(tmp_path: Path) -> None:
+    async with deduping(tmp_path) as it:
+        account(it)
+        stuck: list[int] = []
+
+        @it.server.on("undone")
+        async def undone(sid: str, n: int, tx: Any) -> None:
+            if not stuck:
+                stuck.append(n)
+                await tx.execute("CREATE TABLE mine (x PRIMARY KEY)")
+                with pytest.raises(sqlite3.IntegrityError):
+                    await tx.execute("INSERT OR ROLLBACK INTO mine VALUES (1), (1)")
+                await asyncio.Event().wait()
+
+        client = await greeted(it)
+        sent = [client.emit("undone", n) for n in range(1, 5)]
+        await until(lambda: stuck)
+        it.server.crash()
+        await it.server.restart()
+        assert await fates(sent) == ["acked"] * 4
+        assert await rows(it) == []
 
 
 @pytest.mark.parametrize("seed", range(4))

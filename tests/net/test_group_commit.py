@@ -254,6 +254,31 @@ async def test_abandoning_before_the_writer_began_fails_them_too() -> None:
         await submitted.committed
 
 
+@pytest.mark.parametrize("where", ["work", "before_commit"])
+async def test_what_fails_because_of_the_end_keeps_no_log_from_its_end(where: str, tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "a.db")
+    await log.open()
+    waits = asyncio.Event()
+
+    async def fail(tx: Transaction | None = None) -> None:
+        waits.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise StoreFailed("what it would undo now is undone already") from None
+
+    if where == "before_commit":
+        log.before_commit = fail
+    submitted = log.submit(fail) if where == "work" else log.submit(lambda tx: tx.append("a"))
+    await waits.wait()
+    await log.abandon()
+    with pytest.raises(AlreadyClosed, match="before this was known to be committed"):
+        await submitted.committed
+    log.before_commit = None
+    async with log:
+        assert await data(log) == []
+
+
 @pytest.mark.parametrize("stubborn", [False, True])
 @pytest.mark.parametrize("where", ["work", "before_commit"])
 async def test_a_crash_from_inside_ends_the_log_and_commits_nothing(where: str, stubborn: bool, tmp_path: Path) -> None:
