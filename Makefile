@@ -89,7 +89,7 @@ audit: .venv/audit.stamp
 	.venv/audit/$(notdir $(BIN))/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
-	rm -rf .venv .full .soak .versions .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info
+	rm -rf .venv .full .soak .versions .benchmarks .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis artefacts build dist *.egg-info .coverage
 	find . -name node_modules -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 .venv/made-in: $(MOVED)

@@ -27,8 +27,10 @@ settings.load_profile("quick")
 LIMIT = 30.0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Files with few tests come first: theirs are the long ones. Files with many short ones fill what time is left on each processor."""
+    if config.pluginmanager.hasplugin("randomly"):
+        return
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: tests[item.path])
 

@@ -40,6 +40,13 @@ def test_a_failure_is_1_and_stays_visible_after_a_later_success(full: ModuleType
     assert "FAILED RUNS ON THIS TREE: 1" in capsys.readouterr().out
 
 
+def test_what_cannot_be_run_here_is_left_out_and_says_why(full: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    checks = (check(full, "raise SystemExit(1)", left_out="there is no Python 4 here"),)
+    assert full.main(["checks"], {"checks": checks}) == 0
+    assert "left out     a check: there is no Python 4 here" in (out := capsys.readouterr().out)
+    assert "0 passed, 0 failed, 0 not reached, 1 left out" in out
+
+
 def test_a_run_that_does_not_end_has_failed(full: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert full.main(["checks"], {"checks": (check(full, "import time; time.sleep(60)", minutes=0.01),)}) == 1
     assert "did not end within 0.01 minutes" in capsys.readouterr().out
@@ -51,7 +58,7 @@ def test_what_does_not_fit_is_not_reached_and_the_next_call_goes_on(
     counting = "import pathlib; p = pathlib.Path('runs'); p.write_text(p.read_text() + 'x' if p.exists() else 'x')"
     checks = (check(full, counting, runs=1), check(full, counting, name="another", minutes=2))
     assert full.main(["checks", "--minutes", "1.5"], {"checks": checks}) == 3
-    assert "1 passed, 0 failed, 1 not reached" in capsys.readouterr().out
+    assert "1 passed, 0 failed, 1 not reached, 0 left out" in capsys.readouterr().out
     assert full.main(["checks"], {"checks": checks}) == 0
     assert (full.ROOT / "runs").read_text() == "xx", "what had passed was not run again"
     monkeypatch.setattr(full, "tree_hash", lambda: "another tree")

@@ -20,6 +20,7 @@ NOT_THERE = 4
 """Exit code: nothing was run."""
 
 TWO = ("-n", "2", "--dist", "loadfile")
+LIFE = (*TWO, "-p", "no:nbval", "-m", "full or not full", "tests/lab/test_kernel_life.py")
 LIBRARY = (*TWO, "-p", "no:nbval", "tests/rules", "tests/net", "tests/lab")
 KERNEL = (*TWO, "-p", "no:nbval", "tests/lab/test_kernel.py", "tests/lab/test_check_in_kernel.py", "tests/widgets")
 NOTEBOOKS = (*TWO, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks")
@@ -31,7 +32,7 @@ class Row:
 
     python: str
     packages: Mapping[str, str] = field(default_factory=dict)
-    suites: tuple[tuple[str, ...], ...] = (KERNEL, NOTEBOOKS)
+    suites: tuple[tuple[str, ...], ...] = (KERNEL, LIFE, NOTEBOOKS)
 
     @property
     def name(self) -> str:
@@ -45,9 +46,9 @@ ROWS = (
     Row("3.11", {"ipykernel": "7.3.0"}),
     Row("3.11", {"ipykernel": "7.4.0"}),
     Row("3.11", {"python-socketio": "5.18.0", "aiohttp": "3.10.0", "aiosqlite": "0.20.0", "multidict": "6.7.0"}, (LIBRARY,)),
-    Row("3.12", {}, (LIBRARY, KERNEL, NOTEBOOKS)),
-    Row("3.13", {}, (LIBRARY, KERNEL, NOTEBOOKS)),
-    Row("3.14", {}, (LIBRARY, KERNEL, NOTEBOOKS)),
+    Row("3.12", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),
+    Row("3.13", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),
+    Row("3.14", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),
 )
 
 

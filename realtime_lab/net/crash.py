@@ -83,7 +83,7 @@ class CrashPoint:
         self._calm.clear()
         try:
             await self._emitted()
-            if self.at == point:  # nobody has taken it back meanwhile
+            if self.at == point and self._left <= 0:  # nobody has taken it back meanwhile, or ordered another one
                 self._crash(f'crash(at="{point}")')
                 await asyncio.get_running_loop().create_future()  # until the crash cancels it
         finally:

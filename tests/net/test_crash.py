@@ -156,7 +156,8 @@ async def test_who_takes_nothing_of_what_was_emitted_does_not_keep_a_crash_from_
         await until(lambda: it.server.state == "crashed")
 
 
-async def test_a_crash_that_is_taken_back_while_it_waits_for_its_last_words_does_not_come() -> None:
+@pytest.mark.parametrize("another", [False, True])
+async def test_a_crash_that_is_taken_back_while_it_waits_for_its_last_words_does_not_come(another: bool) -> None:
     async with stack() as it:
         client = await it.connected(ack_timeout=10.0)
         it.link.stall("downstream")
@@ -166,9 +167,15 @@ async def test_a_crash_that_is_taken_back_while_it_waits_for_its_last_words_does
         fate = client.emit(CHAT, 1)
         await until(lambda: it.at_server == [1])
         it.server.disarm()
+        if another:
+            it.server.crash(at="before_ack", nth=2)
         it.link.restore()
         assert (await fate).outcome == "acked"
         assert it.server.state == "listening"
+        if another:
+            assert (await client.emit(CHAT, 2)).outcome == "acked"
+            assert (await client.emit(CHAT, 3)).outcome == "unknown"
+            assert it.server.state == "crashed"
 
 
 async def test_a_crash_resets_its_connections_and_says_no_goodbye() -> None:
