@@ -13,7 +13,7 @@ import pytest
 
 from realtime_lab.lab import guard, watch
 from realtime_lab.lab.exercise import Case, Exercise, check
-from tests.lab.guarded import hasty, ours, plain, serve, served, well
+from tests.lab.guarded import hasty, ours, plain, right, serve, served, well
 
 __all__ = ["hasty"]
 
@@ -207,6 +207,14 @@ def test_a_check_that_takes_too_long_is_unknown_and_says_what_it_waited_for():
     report = check(served(limit=0.5), answer)
     assert report.outcome == "unknown"
     assert "It waited for this: answer(sid, ab) has not ended. It waits in line" in report.words
+
+
+def test_a_slow_machine_is_given_its_time_as_long_as_cases_end():
+    async def slow(guard, answer):
+        await asyncio.sleep(0.6)
+
+    cases = tuple(Case(f"case {n}", "", slow) for n in range(4))
+    assert check(Exercise("slow", "it ends.", "nothing.", None, cases, together=1, limit=1.5), right).outcome == "kept"
 
 
 # -- what is printed ----------------------------------------------------------------------------------------------------------------------
