@@ -1,5 +1,6 @@
 """A painter: the only writer of a part of what a room shows, and no faster than the eye and the browser."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -29,7 +30,8 @@ class Painter:
         self._paint, self._interval = paint, interval
         self._news = threading.Event()
         self._news.set()
-        self._thread = threading.Thread(target=self._work, name="realtime_lab painter", daemon=True)
+        cell = contextvars.copy_context()  # ipykernel 7.0 looks there for whom it is painted, and raises where nothing is (measured)
+        self._thread = threading.Thread(target=cell.run, args=(self._work,), name="realtime_lab painter", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:

@@ -4,9 +4,11 @@ import ast
 import asyncio
 import itertools
 import math
+import queue
 import re
 import threading
 import time
+from contextvars import ContextVar
 
 import ipywidgets
 import pytest
@@ -129,6 +131,13 @@ def test_the_words_of_a_row_do_not_wait_for_a_picture_that_takes_long(monkeypatc
         await room.until(lambda: "bob.link.cut()" in room.said.value)
 
     in_a_room(work)
+
+
+def test_a_painter_paints_in_the_context_of_who_made_it():
+    cell, seen = ContextVar("cell"), queue.Queue()
+    cell.set("the cell")
+    Painter(lambda: seen.put(cell.get("nobody's")), 0.01)
+    assert seen.get(timeout=5) == "the cell"
 
 
 @pytest.mark.parametrize(("owner", "method", "what"), [(LiveView, "paint", "picture"), (Rows, "paint", "rows")])
