@@ -146,7 +146,7 @@ class DownRun:
     async def _break(self, listener: Listener, step: Deed) -> None:
         match step.what:
             case "cut at":
-                listener.cut_at(step.count, step.detail)
+                listener.link.cut_at(listener.link.packets[step.detail] + step.count, step.detail)
             case "stall":
                 listener.link.stall(step.detail)
             case "latency":
@@ -248,7 +248,7 @@ class DownRun:
         result.untrue = [f"{life.name}: {each}" for life in lives for each in life.untrue]
         result.emitted = {listener.role.name: len(listener.deliveries) for listener in listeners}
         result.raised = sum(listener.raised for listener in listeners)
-        result.cuts = sum(listener.cuts for listener in listeners)
+        result.cuts = sum(listener.link.cuts for listener in listeners)
         names = {name for name, _ in result.rows.values()}
         due = [name for listener in listeners for name in listener.deliveries if name not in listener.withdrawn]
         stored = [name for name, offset in self.published.items() if offset and result.rows.get(offset, ("", ""))[0] != name]

@@ -1,14 +1,13 @@
 """The client of a storm in a process of its own (storm_client.py), as its parent sees it: what it was told to emit, and what it said."""
 
 from pathlib import Path
-from typing import Any
 
-from realtime_lab.net.link import Link
 from tests.soak.child import Child
 from tests.soak.down_judge import Life
 from tests.soak.listener import effects_of, head_of
 from tests.soak.storm_judge import Voice
 from tests.soak.storm_schedule import FINN
+from tests.soak.watched_link import WatchedLink
 
 
 class Finn:
@@ -17,11 +16,10 @@ class Finn:
     def __init__(self, folder: Path, port: int, log: Path) -> None:
         self.store, self.log = folder / f"{FINN.name}.db", log
         self.voice, self.life = Voice(FINN), Life(FINN.name, FINN.red)
-        self.link = Link("127.0.0.1", port, observer=self._on_link)
+        self.link = WatchedLink(port)
         self.child: Child
         self.kept: set[int] = set()
         self.settled = False
-        self.cuts = 0
 
     async def start(self) -> None:
         await self.link.start()
@@ -67,7 +65,3 @@ class Finn:
                 self.kept |= set(map(int, words))
             case "acked" | "rejected" | "unknown":
                 self.voice.told.setdefault(what, set()).update(map(int, words))
-
-    def _on_link(self, kind: str, **details: Any) -> None:
-        if kind == "fault" and details["event"] == "cut":
-            self.cuts += self.link.connections > 0

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from realtime_lab.errors import NotConnected, TryAgain, UnknownFault
+from realtime_lab.errors import NotConnected, TryAgain
 from realtime_lab.net.client import Client
 from realtime_lab.net.client_store import Effects
 from realtime_lab.net.delivery import Delivery
-from realtime_lab.net.link import Link
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Role
+from tests.soak.watched_link import WatchedLink
 
 NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
 END = "the end"
@@ -43,17 +43,15 @@ class Listener:
         self.refused: list[str] = []
         """A bare client keeps nothing for later."""
         self.flashes: list[int] = []
-        self.cuts = 0
         self.failing = 0
         """How many of the next calls of its handler raise."""
         self.raised = 0
-        self.packets: dict[str, int] = {"upstream": 0, "downstream": 0}
-        self.link: Link
+        self.link: WatchedLink
         self.client: Client
 
     async def start(self, port: int) -> None:
         """Begin, through a link of its own."""
-        self.link = Link("127.0.0.1", port, observer=self._on_link)
+        self.link = WatchedLink(port)
         await self.link.start()
         await self._begin()
 
@@ -105,11 +103,6 @@ class Listener:
         if self.role.numbered:
             self.client.resume()
 
-    def cut_at(self, nth: int, direction: str) -> None:
-        """Cut before the nth packet from now."""
-        with suppress(UnknownFault):  # it has come meanwhile
-            self.link.cut(packet=self.packets[direction] + nth, direction=direction)
-
     def has(self, name: str) -> bool:
         """Was it given this event in its present process?"""
         return name in self._given
@@ -153,12 +146,6 @@ class Listener:
             self.failing -= 1
             self.raised += 1
             raise TryAgain("not now")
-
-    def _on_link(self, kind: str, **details: Any) -> None:
-        if kind == "wire":
-            self.packets[details["direction"]] = max(self.packets[details["direction"]], details["packet"])
-        elif kind == "fault" and details["event"] == "cut":
-            self.cuts += self.link.connections > 0
 
 
 def outcome_of(delivery: Delivery) -> str:

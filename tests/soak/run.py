@@ -11,17 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from realtime_lab.errors import AlreadyClosed, UnknownFault
+from realtime_lab.errors import AlreadyClosed
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.event_log import EventLog
-from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.patience import holds_at_last
 from tests.soak.schedule import Schedule, Step
 from tests.soak.storm_judge import FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN
+from tests.soak.watched_link import WatchedLink
 
 DEPOSIT = "deposit"
 LIMIT = 40.0
@@ -112,7 +112,7 @@ class Run:
         else:
             self.server.on(DEPOSIT)(self._keep)
         self.client: Client
-        self.link: Link
+        self.link: WatchedLink
         self.deliveries: list[tuple[int, Delivery]] = []
         self.handled = 0
 
@@ -130,7 +130,7 @@ class Run:
     async def run(self) -> Result:
         """The schedule, then everything is healed, then whatever was promised must have happened."""
         await self.server.start()
-        self.link = Link("127.0.0.1", self.server.port)
+        self.link = WatchedLink(self.server.port)
         await self.link.start()
         self.client = self._new_client()
         try:
@@ -145,6 +145,7 @@ class Run:
             await self.client.close()
             await self.link.stop()
             await self.server.close()
+        self.result.cuts = self.link.cuts
         self.result.acked = [number for number, delivery in self.deliveries if delivery.fate and delivery.fate.outcome == "acked"]
         if self.design.tx:
             self.result.rows = self._rows()
@@ -181,11 +182,7 @@ class Run:
             case "emit":
                 self._emit(min(int(step.detail), self.schedule.emits - self.result.emitted))
             case "cut at":
-                with suppress(UnknownFault):  # that packet has come already
-                    self.link.cut(packet=step.nth, direction=step.detail)
-            case "cut":
-                self.result.cuts += 1
-                self.link.cut()
+                self.link.cut_at(step.nth, step.detail)
             case "stall":
                 self.link.stall(step.detail)
             case "latency":

@@ -140,7 +140,7 @@ class StormRun:
             case "latency":
                 link.latency = step.count / 1000
             case "cut at" if name != FINN.name:
-                self.crew[name].cut_at(step.count, step.detail)
+                link.cut_at(link.packets[step.detail] + step.count, step.detail)
             case "refresh" if name != FINN.name:
                 self.count["refreshes"] += 1
                 await self.crew[name].refresh()
@@ -238,7 +238,7 @@ class StormRun:
             "finn": self.finn.child.wrong,
         }
         self.result.found |= {word: value for word, value in wrong.items() if value}
-        self.count["cuts"] += sum(listener.cuts for listener in self.crew.values()) + self.finn.cuts
+        self.count["cuts"] += sum(client.link.cuts for client in (*self.crew.values(), self.finn))
         self.count["writes refused"] += sum(self.said["refused"].values()) + len(self.finn.voice.of("rejected"))
 
     def _rows(self) -> Rows:

@@ -47,6 +47,12 @@ def test_each_weaker_design_is_seen_to_break_as_the_theory_says() -> None:
         assert broken(schedule).wrong == {}
 
 
+def test_only_the_cut_of_a_living_connection_counts() -> None:
+    twice = Step("cut"), Step("emit", "1"), Step("until", "offline"), Step("cut"), Step("restore")
+    assert asyncio.run(run(small(*twice))).cuts == 1
+    assert asyncio.run(run(small(*FLAP))).cuts == 1  # at a packet
+
+
 def test_a_failing_schedule_is_shortened_to_what_matters() -> None:
     async def fails(schedule: Schedule) -> bool:
         return bool((await run(schedule, Design(tx=False))).wrong)
