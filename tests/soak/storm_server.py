@@ -46,8 +46,9 @@ class StormServer:
         await obey(self._order)
         await self.server.close()
 
-    async def _deposit(self, sid: str, name: str, tx: Any) -> None:
+    async def _deposit(self, sid: str, name: str, tx: Any) -> str:
         await tx.execute(EFFECT, (name,))
+        return name
 
     async def _tell(self, sid: str, name: str, tx: Any) -> None:
         await tx.execute(EFFECT, (name,))
