@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from realtime_lab.errors import AlreadyClosed
+from realtime_lab.errors import AlreadyClosed, TryAgain
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
@@ -33,7 +33,8 @@ class DownResult(Tally):
     rows: dict[int, tuple[str, str]] = field(default_factory=dict)
     found: list[tuple[str, Found]] = field(default_factory=list)
     untrue: list[str] = field(default_factory=list)
-    raised: int = 0
+    raised: list[TryAgain] = field(default_factory=list)
+    """By handlers that were told to fail."""
     stuck: str = ""
     reported: list[str] = field(default_factory=list)
     """What went wrong in the background."""
@@ -211,7 +212,7 @@ class DownRun:
         lives = list(chain.from_iterable(listener.lives for listener in listeners))
         result.found = [(life.name, judge(life, result.rows)) for life in lives]
         result.untrue = [f"{life.name}: {each}" for life in lives for each in life.untrue]
-        result.raised = sum(listener.raised for listener in listeners)
+        result.raised = list(chain.from_iterable(listener.raised for listener in listeners))
         result.totals["cuts"] = sum(listener.link.cuts for listener in listeners)
         self.count()
 

@@ -18,7 +18,7 @@ from tests.soak.storm_judge import Voice
 from tests.soak.watched_link import WatchedLink
 
 NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
-END = "the end"
+END, NOT_NOW = "the end", "not now"
 EVENTS = {"deposit": DEPOSIT, "tell": TELL}
 QUICK: dict[str, Any] = {
     "retry_delay": 0.02, "retry_delay_max": 0.1, "reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 5.0,
@@ -47,7 +47,8 @@ class Listener:
         self.flashes: list[int] = []
         self.failing = 0
         """How many of the next calls of its handler raise."""
-        self.raised = 0
+        self.raised: list[TryAgain] = []
+        """What they have raised."""
         self.link: WatchedLink
         self.client: Client
 
@@ -116,7 +117,7 @@ class Listener:
         self.link.disarm()
         self.link.latency, self.failing = 0, 0
         self.link.restore()
-        if self.role.numbered:
+        if self.raised:  # else nothing has told it to halt, and it has to go on by itself
             self.client.resume()
 
     def has(self, name: str) -> bool:
@@ -160,8 +161,8 @@ class Listener:
     def _perhaps_fail(self) -> None:
         if self.failing:
             self.failing -= 1
-            self.raised += 1
-            raise TryAgain("not now")
+            self.raised.append(TryAgain(NOT_NOW))
+            raise self.raised[-1]
 
 
 def answer_to(event: str, name: str) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
 from tests.soak.listener import EVENTS, NEWS, PATIENT, answer_to, keep, outcome_of
-from tests.soak.orders import limit, obey, room, run, say
+from tests.soak.orders import Disk, obey, run, say
 
 PIECE = 50
 """Events about which it speaks at once."""
@@ -31,6 +31,7 @@ class StormClient:
         self.client = Client(url, store=store, replay=True, retries=math.inf, batch=True, auth={"name": name}, **PATIENT)
         self.client.on(NEWS)(self._news)
         self.client.on("session")(lambda said: say("session", said["offset"], said["reason"]))
+        self.disk = Disk()
         self.watching: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -49,10 +50,9 @@ class StormClient:
                 first, count = map(int, words)
                 self._emit(EVENTS[what], range(first, first + count))
             case "full":
-                limit(int(words[0]))
+                self.disk.full(int(words[0]))
             case "room":
-                room()
-                self.client.resume()
+                self.disk.room()
             case "settle":
                 if self.client.settled and self.client.idle and not self.watching:
                     say("settled")
@@ -83,4 +83,5 @@ def _tell(word: str, numbers: Iterable[int]) -> None:
 
 if __name__ == "__main__":
     url, name, store = sys.argv[1:]
-    run(StormClient(url, name, Path(store)).run)
+    client = StormClient(url, name, Path(store))
+    run(client.run, client.disk)
