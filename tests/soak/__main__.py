@@ -19,7 +19,7 @@ from tests.soak.pieces import GRACE, MODES, Failure, Outcome, ends_within, fails
 from tests.soak.shortest import shortest
 from tests.soak.totals import ENOUGH, State, figure, table
 
-CYCLE = ("storm", "up", "down")
+CYCLE = ("storm", "up", "down", "labs")
 SHRINKING = 300.0
 """Seconds for making a failing schedule shorter."""
 

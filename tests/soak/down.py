@@ -1,10 +1,9 @@
 """Runs a schedule of both directions on the real stack: a server with a log, and five clients behind their links."""
 
 import asyncio
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.down_judge import Found, judge
 from tests.soak.down_schedule import CAST, Deed, Down
-from tests.soak.listener import DEPOSIT, END, NEWS, Listener
+from tests.soak.listener import DEPOSIT, END, NEWS, Listener, rows_of
 from tests.soak.patience import holds_at_last
 from tests.soak.storm_judge import LOST, PUBLISHED, REORDERED, TWICE, Tally, design_down, design_up, judge_log, judge_up
 
@@ -60,7 +59,7 @@ class DownRun:
         self.result = DownResult(schedule=schedule)
         self.log = EventLog(self.file, synchronous="OFF")
         self.server = Server(
-            port=quiet_port(3 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
+            port=quiet_port(4 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
             authenticate=lambda auth: auth["name"], rooms=lambda name: ["red"] if self.listeners[name].role.red else [],
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
@@ -158,15 +157,10 @@ class DownRun:
     async def _trim(self, keep: int) -> None:
         before = self.log.head + 1 - keep
         if before > 1 and self.server.state == "listening":
-            self._read()
+            self.result.rows |= rows_of(self.file)
             self.trims.append(before - 1)
             with suppress(AlreadyClosed):  # a crash came first
                 await self.log.trim(before)
-
-    def _read(self) -> None:
-        with closing(sqlite3.connect(self.file)) as database:
-            rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
-        self.result.rows |= {offset: (body.strip('"'), room) for offset, body, room in rows}
 
     # -- the end --------------------------------------------------------------------------------------------------------------------
 
@@ -208,7 +202,7 @@ class DownRun:
 
     def _judge(self) -> None:
         result, listeners = self.result, self.listeners.values()
-        self._read()
+        result.rows |= rows_of(self.file)
         lives = list(chain.from_iterable(listener.lives for listener in listeners))
         result.found = [(life.name, judge(life, result.rows)) for life in lives]
         result.untrue = [f"{life.name}: {each}" for life in lives for each in life.untrue]

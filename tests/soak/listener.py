@@ -195,3 +195,10 @@ def head_of(log: Path) -> int:
     with closing(sqlite3.connect(log)) as database:
         rows = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log_events'").fetchall()
     return int(rows[0][0]) if rows else 0
+
+
+def rows_of(log: Path) -> dict[int, tuple[str, str]]:
+    """What the log holds, as the file itself says: offset -> (name, room)."""
+    with closing(sqlite3.connect(log)) as database:
+        rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
+    return {offset: (body.strip('"'), room) for offset, body, room in rows}

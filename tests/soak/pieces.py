@@ -1,7 +1,8 @@
-"""What the soak is made of: pieces of a few seeds each, of three modes, each judged by itself.
+"""What the soak is made of: pieces of a few seeds each, of four modes, each judged by itself.
 
 storm   bursts of clients of all designs, in both directions; the server and one client are processes of their own, which are killed
 up      one client emits; judged by the rows in the database
+labs    a lab is closed wherever it stands, and started again on the same stores; judged by the rows in all of them
 down    the server publishes and five clients emit; judged by what the clients' applications were given, against the rows of the log
 """
 
@@ -20,6 +21,8 @@ from typing import Any
 from realtime_lab.rules.inbox import TRIES
 from tests.soak.down import run_down
 from tests.soak.down_schedule import down_schedule
+from tests.soak.labs import run_labs
+from tests.soak.labs_schedule import labs_schedule
 from tests.soak.listener import NOT_NOW
 from tests.soak.run import run
 from tests.soak.schedule import schedule
@@ -46,7 +49,12 @@ class Mode:
     run: Callable[[Any], Awaitable[Any]]
 
 
-MODES = {"storm": Mode(1, storm_schedule, run_storm), "up": Mode(8, schedule, run), "down": Mode(4, down_schedule, run_down)}
+MODES = {
+    "storm": Mode(1, storm_schedule, run_storm),
+    "up": Mode(8, schedule, run),
+    "down": Mode(4, down_schedule, run_down),
+    "labs": Mode(4, labs_schedule, run_labs),
+}
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Run:
         self.schedule, self.design, self.folder = schedule, design, folder
         self.result = Result(schedule)
         log = EventLog(folder / "log.db", synchronous="OFF")
-        self.server = Server(port=quiet_port(3 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
+        self.server = Server(port=quiet_port(4 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
         if design.tx:
             self.server.on(DEPOSIT)(self._deposit)
         else:

@@ -14,7 +14,7 @@ from tests.soak.child import Child
 from tests.soak.down_judge import Rows
 from tests.soak.down_schedule import Deed
 from tests.soak.finn import Finn
-from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of
+from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, rows_of
 from tests.soak.patience import holds_at_last
 from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
@@ -44,7 +44,7 @@ class StormRun:
         self.schedule, self.limit, self.file = schedule, limit, folder / "log.db"
         self.result = StormResult(schedule=schedule)
         self.count = self.result.totals
-        self.port = quiet_port(3 * schedule.seed + 2)
+        self.port = quiet_port(4 * schedule.seed + 2)
         red = [role.name for role in CLIENTS if role.red]
         self.server = Child(self._heard, "tests.soak.storm_server", self.file, self.port, schedule.dedupe, *red)
         self.crew = {role.name: Listener(role, folder, self.file, [], **PATIENT) for role in CREW}
@@ -225,8 +225,7 @@ class StormRun:
         with closing(sqlite3.connect(self.file)) as database:
             if (whole := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
                 self.result.broken["the database"] = whole
-            rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
-        return {offset: (body.strip('"'), room) for offset, body, room in rows}
+        return rows_of(self.file)
 
 
 def _number(name: str) -> int:

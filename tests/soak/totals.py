@@ -76,8 +76,8 @@ def figure(state: State) -> str:
     reached = "reached" if _reached(state) else "not reached yet"
     return (
         f"{state.messages:,} messages, {count['cuts']:,} cuts, {count['crashes']:,} crashes, {count['kills']:,} times kill -9, "
-        f"{count['full disks']:,} full disks ({count['writes refused']:,} writes refused), {count['refreshes']:,} clients started anew "
-        f"in {state.seconds / 60:.1f} minutes: {broken}; {len(state.failures)} schedules failed; "
+        f"{count['full disks']:,} full disks ({count['writes refused']:,} writes refused), {count['refreshes']:,} clients and "
+        f"{count['labs']:,} labs started anew in {state.seconds / 60:.1f} minutes: {broken}; {len(state.failures)} schedules failed; "
         f"{' / '.join(f'{wanted:,} {word}' for word, wanted in WANTED.items())}: {reached}"
     )
 
