@@ -13,7 +13,7 @@ FIRST, COUNT = 20_000, 12_000
 
 
 def quiet_port(seed: int) -> int:
-    """A free port; different seeds get different ones. A soak takes three for each of its seeds, from 0 on.
+    """A free port; different seeds get different ones. A soak takes four for each of its seeds, from 0 on.
 
     Of two soaks at a time each begins elsewhere: what looks free may belong to a server of the other one that is down.
     """

@@ -1,47 +1,39 @@
 """Runs a schedule of both directions on the real stack: a server with a log, and five clients behind their links."""
 
 import asyncio
-import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from realtime_lab.errors import AlreadyClosed
+from realtime_lab.errors import AlreadyClosed, TryAgain
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
-from tests.soak.down_judge import Found, judge, twice
+from tests.soak.down_judge import Found, judge
 from tests.soak.down_schedule import CAST, Deed, Down
-from tests.soak.listener import DEPOSIT, END, NEWS, Listener
+from tests.soak.listener import DEPOSIT, END, NEWS, Listener, rows_of
 from tests.soak.patience import holds_at_last
-from tests.soak.storm_judge import LOST, REORDERED, TWICE, design_down, design_up
+from tests.soak.storm_judge import LOST, PUBLISHED, REORDERED, TWICE, Tally, design_down, design_up, judge_log, judge_up
 
 LIMIT = 40.0
 """Seconds without anything that moves, after which what has not come is said to be stuck."""
-Rows = dict[int, tuple[str, str]]
 
 
 @dataclass
-class DownResult:
+class DownResult(Tally):
     """What came out. `rows` are all that were ever committed: offset -> (name, room)."""
 
-    schedule: Down
-    rows: Rows = field(default_factory=dict)
+    schedule: Down = field(kw_only=True)
+    rows: dict[int, tuple[str, str]] = field(default_factory=dict)
     found: list[tuple[str, Found]] = field(default_factory=list)
     untrue: list[str] = field(default_factory=list)
-    emitted: dict[str, int] = field(default_factory=dict)
-    """How many events each client handed in."""
-    missing: list[str] = field(default_factory=list)
-    """Published or acknowledged, and not in the log; or emitted, and never acknowledged."""
-    crashes: int = 0
-    cuts: int = 0
-    refreshes: int = 0
-    raised: int = 0
+    raised: list[TryAgain] = field(default_factory=list)
+    """By handlers that were told to fail."""
     stuck: str = ""
     reported: list[str] = field(default_factory=list)
     """What went wrong in the background."""
@@ -53,34 +45,10 @@ class DownResult:
     @property
     def wrong(self) -> dict[str, Any]:
         """Everything that a promise was broken by. Of a run that got stuck, what is lost may only be late."""
-        words = ("lost", "repeated", "reordered", "invented")
-        by_client = {f"{word} {name}": value for name, found in self.found for word in words if (value := getattr(found, word))}
-        return {**by_client, **self.other}
-
-    @property
-    def other(self) -> dict[str, Any]:
-        """What is wrong apart from the sequences of the clients."""
-        found = {
-            "twice in the log": twice(self.rows),
-            "untrue": self.untrue,
-            "missing": self.missing,
-            "stuck": self.stuck,
-            "reported": self.reported,
-        }
-        return {word: value for word, value in found.items() if value}
-
-    @property
-    def totals(self) -> Counter[str]:
-        """What is counted."""
-        counts = Counter({"cuts": self.cuts, "crashes": self.crashes, "refreshes": self.refreshes})
-        roles = {role.name: role for role in CAST}
-        for name, found in self.found:
-            words = {"messages": found.applied, LOST: len(found.lost), REORDERED: len(found.reordered)}
-            words[TWICE] = len(found.repeated) + found.cut_off
-            counts.update({f"{design_down(roles[name])}: {word}": count for word, count in words.items()})
-        for name, emitted in self.emitted.items():
-            counts[f"{design_up(roles[name], dedupe=True)}: messages"] += emitted
-        return counts
+        words = ("repeated", "invented")
+        by_client = {f"{word}: {name}": value for name, found in self.found for word in words if (value := getattr(found, word))}
+        other = {"untrue": self.untrue, "stuck": self.stuck, "reported": self.reported}
+        return {**by_client, **self.broken, **{word: value for word, value in other.items() if value}}
 
 
 class DownRun:
@@ -88,10 +56,10 @@ class DownRun:
 
     def __init__(self, schedule: Down, folder: Path, limit: float) -> None:
         self.limit, self.schedule, self.file = limit, schedule, folder / "log.db"
-        self.result = DownResult(schedule)
+        self.result = DownResult(schedule=schedule)
         self.log = EventLog(self.file, synchronous="OFF")
         self.server = Server(
-            port=quiet_port(3 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
+            port=quiet_port(4 * schedule.seed), log=self.log, dedupe=True, ping_interval=1, ping_timeout=1,
             authenticate=lambda auth: auth["name"], rooms=lambda name: ["red"] if self.listeners[name].role.red else [],
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
@@ -99,11 +67,11 @@ class DownRun:
         self.listeners = {role.name: Listener(role, folder, self.file, self.trims) for role in CAST}
         self.published: dict[str, int | None] = {}
         """name -> offset; None: publish() raised."""
-        self.emitted = 0
         self.publishing: set[asyncio.Task[None]] = set()
 
-    async def _deposit(self, sid: str, name: str, tx: Any) -> None:
+    async def _deposit(self, sid: str, name: str, tx: Any) -> str:
         await tx.append(NEWS, name, to=_room(name))
+        return name
 
     async def run(self) -> DownResult:
         """The schedule, then everything is healed, then whatever was promised must have happened."""
@@ -115,6 +83,8 @@ class DownRun:
                 await self._do(step)
                 await asyncio.sleep(step.pause / 1000)
             await self._heal()
+            for listener in self.listeners.values():
+                listener.outcomes()  # before they are closed
         finally:
             for listener in self.listeners.values():
                 await listener.stop()
@@ -129,7 +99,7 @@ class DownRun:
                 self._keep(self._publish(step.count, step.detail))
             case "emit":
                 for listener in listeners:
-                    self._emit(listener, step.count, step.detail)
+                    listener.emit(step.count, room=step.detail)
             case "crash":
                 if self.server.state == "listening":
                     self.server.crash(at=step.detail or None, nth=step.count)
@@ -146,7 +116,7 @@ class DownRun:
     async def _break(self, listener: Listener, step: Deed) -> None:
         match step.what:
             case "cut at":
-                listener.cut_at(step.count, step.detail)
+                listener.link.cut_at(listener.link.packets[step.detail] + step.count, step.detail)
             case "stall":
                 listener.link.stall(step.detail)
             case "latency":
@@ -154,7 +124,7 @@ class DownRun:
             case "fail":
                 listener.failing += step.count
             case "refresh":
-                self.result.refreshes += 1
+                self.result.totals["refreshes"] += 1
                 await listener.refresh()
             case fault:
                 getattr(listener.link, fault)()
@@ -184,29 +154,19 @@ class DownRun:
             with suppress(AlreadyClosed):  # the server has crashed, and nobody knows whether it was committed
                 self.published[name] = await self.server.publish(NEWS, name, to=room or None)
 
-    def _emit(self, listener: Listener, count: int, room: str) -> None:
-        for _ in range(count):
-            self.emitted += 1
-            listener.emit(f"{room} {listener.role.name} {self.emitted}".strip())
-
     async def _trim(self, keep: int) -> None:
         before = self.log.head + 1 - keep
         if before > 1 and self.server.state == "listening":
-            self._read()
+            self.result.rows |= rows_of(self.file)
             self.trims.append(before - 1)
             with suppress(AlreadyClosed):  # a crash came first
                 await self.log.trim(before)
-
-    def _read(self) -> None:
-        with closing(sqlite3.connect(self.file)) as database:
-            rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
-        self.result.rows |= {offset: (body.strip('"'), room) for offset, body, room in rows}
 
     # -- the end --------------------------------------------------------------------------------------------------------------------
 
     async def _restart(self) -> None:
         if self.server.state == "crashed":
-            self.result.crashes += 1
+            self.result.totals["crashes"] += 1
             await self.server.restart()
 
     def _mend(self) -> None:
@@ -242,17 +202,28 @@ class DownRun:
 
     def _judge(self) -> None:
         result, listeners = self.result, self.listeners.values()
-        self._read()
+        result.rows |= rows_of(self.file)
         lives = list(chain.from_iterable(listener.lives for listener in listeners))
         result.found = [(life.name, judge(life, result.rows)) for life in lives]
         result.untrue = [f"{life.name}: {each}" for life in lives for each in life.untrue]
-        result.emitted = {listener.role.name: len(listener.deliveries) for listener in listeners}
-        result.raised = sum(listener.raised for listener in listeners)
-        result.cuts = sum(listener.cuts for listener in listeners)
-        names = {name for name, _ in result.rows.values()}
-        due = [name for listener in listeners for name in listener.deliveries if name not in listener.withdrawn]
-        stored = [name for name, offset in self.published.items() if offset and result.rows.get(offset, ("", ""))[0] != name]
-        result.missing = [*stored, *(name for name in due if name not in names)]
+        result.raised = list(chain.from_iterable(listener.raised for listener in listeners))
+        result.totals["cuts"] = sum(listener.link.cuts for listener in listeners)
+        self.count()
+
+    def count(self) -> None:
+        """Add up what was found, and judge what clients and server handed in."""
+        result, effects = self.result, defaultdict[str, list[int]](list)
+        for _, (name, _) in sorted(result.rows.items()):
+            *_, who, n = name.split()
+            effects[who] += [int(n)] if n.isdecimal() else []
+        for name, found in result.found:
+            words = {LOST: found.lost, REORDERED: found.reordered, TWICE: [*found.repeated, *["cut off"] * found.cut_off]}
+            result.add(design_down(self.listeners[name].role), found.applied, words, name)
+        for name, listener in self.listeners.items():
+            voice = listener.voice
+            result.add(design_up(voice.role, dedupe=True), voice.emitted, judge_up(voice, effects[name]), name)
+        stored = [(offset, name) for name, offset in self.published.items() if offset]
+        result.add(PUBLISHED, len(stored), judge_log(stored, [], result.rows), "the server")
 
 
 def _state(listener: Listener) -> tuple[Any, ...]:

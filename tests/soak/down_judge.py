@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-HEARD = ("", "new", "truncated")
-"""What a session may say where nobody replaces the database."""
+Rows = Mapping[int, tuple[str, str]]
+"""All that was ever committed: offset -> (name, room)."""
 
 
 @dataclass
@@ -55,8 +55,8 @@ class Found:
     """The offset of the last event that was applied."""
 
 
-def judge(life: Life, rows: Mapping[int, tuple[str, str]]) -> Found:
-    """`rows`: offset -> (name, room), everything that was ever committed."""
+def judge(life: Life, rows: Rows) -> Found:
+    """What the rows of the log say about it."""
     found = Found()
     applied = _one_after_the_other(life.runs, found)
     visible = sorted(offset for offset, (_, room) in rows.items() if offset > life.first and (not room or life.red))
@@ -98,6 +98,6 @@ def _pass_over(found: Found, missing: Sequence[int], truncated: Sequence[int], u
             found.lost.append(offset)
 
 
-def twice(rows: Mapping[int, tuple[str, str]]) -> list[str]:
+def twice(rows: Rows) -> list[str]:
     """What is in the log more than once."""
     return sorted(name for name, count in Counter(name for name, _ in rows.values()).items() if count > 1)

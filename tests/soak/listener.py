@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from realtime_lab.errors import NotConnected, TryAgain, UnknownFault
+from realtime_lab.errors import NotConnected, TryAgain
 from realtime_lab.net.client import Client
 from realtime_lab.net.client_store import Effects
-from realtime_lab.net.delivery import Delivery
-from realtime_lab.net.link import Link
+from realtime_lab.net.delivery import Delivery, Fate
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Role
+from tests.soak.storm_judge import Voice
+from tests.soak.watched_link import WatchedLink
 
 NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
-END = "the end"
+END, NOT_NOW = "the end", "not now"
 EVENTS = {"deposit": DEPOSIT, "tell": TELL}
 QUICK: dict[str, Any] = {
     "retry_delay": 0.02, "retry_delay_max": 0.1, "reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 5.0,
@@ -38,33 +39,35 @@ class Listener:
         if role.numbered:
             self.options |= {"replay": True, "retries": math.inf, "batch": role.batch, "window": None if role.batch else 4}
         self.lives: list[Life] = []
-        self.deliveries: dict[str, Delivery] = {}
-        self.withdrawn: set[str] = set()
-        self.refused: list[str] = []
-        """A bare client keeps nothing for later."""
+        self.voice = Voice(role)
+        self.deliveries: dict[int, tuple[str | None, Delivery]] = {}
+        """Number -> what is to be answered, and what is."""
+        self._born = 0
+        """The last number before its present process."""
         self.flashes: list[int] = []
-        self.cuts = 0
         self.failing = 0
         """How many of the next calls of its handler raise."""
-        self.raised = 0
-        self.packets: dict[str, int] = {"upstream": 0, "downstream": 0}
-        self.link: Link
+        self.raised: list[TryAgain] = []
+        """What they have raised."""
+        self.link: WatchedLink
         self.client: Client
 
     async def start(self, port: int) -> None:
         """Begin, through a link of its own."""
-        self.link = Link("127.0.0.1", port, observer=self._on_link)
+        self.link = WatchedLink(port)
         await self.link.start()
         await self._begin()
 
     async def refresh(self) -> None:
         """The process is killed and starts again. Without a store nothing of it is left, and nobody knows of what was not acknowledged."""
         await self.client.abort()
-        self.lives[-1].over = not self.role.store
-        for name, delivery in self.deliveries.items():
-            acked = outcome_of(delivery) == "acked"
+        if not self.role.store:
+            self.lives[-1].over = True
+            self.voice.births.append(self.voice.emitted)
+        for n, (_, delivery) in self.deliveries.items():
+            acked = delivery.fate is not None and delivery.fate.outcome == "acked"
             if not (acked or (self.role.store and await delivery.kept())):
-                self.withdrawn.add(name)
+                self.voice.excused.add(n)
         await self._begin()
 
     async def stop(self) -> None:
@@ -83,32 +86,39 @@ class Listener:
     @property
     def unsettled(self) -> int:
         """Of how many events it was not told what became of them."""
-        return sum(delivery.fate is None for delivery in self.deliveries.values())
+        return sum(delivery.fate is None for _, delivery in self.deliveries.values())
 
     @property
     def handled(self) -> int:
         """How many events its present process was given."""
         return len(self._given)
 
-    def emit(self, name: str, event: str = DEPOSIT) -> None:
-        """Hand this to the server."""
-        try:
-            self.deliveries[name] = self.client.emit(event, name)
-        except NotConnected:
-            self.refused.append(name)
+    def emit(self, count: int, event: str = DEPOSIT, room: str = "") -> None:
+        """Hand so many to the server, for everybody or for this room. Raises NotConnected where there is no reason for it."""
+        for _ in range(count):
+            self.voice.emitted += 1
+            name = f"{room} {self.role.name} {self.voice.emitted}".strip()
+            try:
+                self.deliveries[self.voice.emitted] = answer_to(event, name), self.client.emit(event, name)
+            except NotConnected:
+                if self.role.numbered or self.client.connected:
+                    raise
+                self.voice.told.setdefault("refused", set()).add(self.voice.emitted)  # a bare client keeps nothing for later
+
+    def outcomes(self) -> None:
+        """What its application was told by now; and what its present process was not told."""
+        for n, (answer, delivery) in self.deliveries.items():
+            outcome = outcome_of(delivery.fate, answer)
+            if outcome or n > self._born:
+                self.voice.told.setdefault(outcome, set()).add(n)
 
     def mend(self) -> None:
         """Nothing is in its way any more."""
         self.link.disarm()
         self.link.latency, self.failing = 0, 0
         self.link.restore()
-        if self.role.numbered:
+        if self.raised:  # else nothing has told it to halt, and it has to go on by itself
             self.client.resume()
-
-    def cut_at(self, nth: int, direction: str) -> None:
-        """Cut before the nth packet from now."""
-        with suppress(UnknownFault):  # it has come meanwhile
-            self.link.cut(packet=self.packets[direction] + nth, direction=direction)
 
     def has(self, name: str) -> bool:
         """Was it given this event in its present process?"""
@@ -119,7 +129,7 @@ class Listener:
     async def _begin(self) -> None:
         if not self.lives or not self.role.store:
             self.lives.append(Life(self.role.name, self.role.red))
-        life, least = self.lives[-1], head_of(self.log)
+        life, least, self._born = self.lives[-1], head_of(self.log), self.voice.emitted
         life.runs.append([])
         run, self._given = life.runs[-1], set[str]()
         client = self.client = Client(
@@ -151,19 +161,20 @@ class Listener:
     def _perhaps_fail(self) -> None:
         if self.failing:
             self.failing -= 1
-            self.raised += 1
-            raise TryAgain("not now")
-
-    def _on_link(self, kind: str, **details: Any) -> None:
-        if kind == "wire":
-            self.packets[details["direction"]] = max(self.packets[details["direction"]], details["packet"])
-        elif kind == "fault" and details["event"] == "cut":
-            self.cuts += self.link.connections > 0
+            self.raised.append(TryAgain(NOT_NOW))
+            raise self.raised[-1]
 
 
-def outcome_of(delivery: Delivery) -> str:
-    """What the application was told; "": nothing yet."""
-    return delivery.fate.outcome if delivery.fate else ""
+def answer_to(event: str, name: str) -> str | None:
+    """What the servers of the soak answer: two ways, for what has a result is acknowledged in another way."""
+    return name if event == DEPOSIT else None
+
+
+def outcome_of(fate: Fate | None, answer: str | None) -> str:
+    """What the application was told, in the words of Voice.told."""
+    if fate is None:
+        return ""
+    return "misanswered" if fate.outcome == "acked" and fate.result != answer else fate.outcome
 
 
 async def keep(tx: Effects, name: str) -> None:
@@ -184,3 +195,10 @@ def head_of(log: Path) -> int:
     with closing(sqlite3.connect(log)) as database:
         rows = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log_events'").fetchall()
     return int(rows[0][0]) if rows else 0
+
+
+def rows_of(log: Path) -> dict[int, tuple[str, str]]:
+    """What the log holds, as the file itself says: offset -> (name, room)."""
+    with closing(sqlite3.connect(log)) as database:
+        rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
+    return {offset: (body.strip('"'), room) for offset, body, room in rows}

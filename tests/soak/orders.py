@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from realtime_lab.net.receptions import STORE_ERRORS
+from realtime_lab.errors import StoreFailed
 
 try:
     import resource
@@ -15,8 +17,9 @@ except ImportError:  # Windows has no limit for the size of files
     resource = None  # type: ignore[assignment]
 
 
-LIMITED: list[int] = []
-"""The sizes beyond which nothing could be written, one after the other."""
+GRACE = 5.0
+"""Seconds after there is room again in which a store may still be said to have failed. A write that failed for want of room is reported
+by whoever waited for it, which takes a busy process a while, and those who wait together do so one after the other."""
 
 
 def say(*words: object) -> None:
@@ -33,27 +36,37 @@ async def obey(order: Callable[..., Awaitable[None] | None]) -> None:
             await done
 
 
-def limit(size: int) -> None:
-    """No file may be written beyond this size. Python ignores the signal, so writing fails: with a long journal at once."""
-    if resource is not None:
-        LIMITED.append(size)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+class Disk:
+    """What this process may write."""
+
+    def __init__(self) -> None:
+        self._full_until = -math.inf
+
+    def full(self, size: int) -> None:
+        """No file may be written beyond this size. Python ignores the signal, so writing fails: with a long journal at once."""
+        if resource is not None:
+            self._full_until = math.inf
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def room(self) -> None:
+        """There is space again; if there always was, nothing happens."""
+        if resource is not None and self._full_until == math.inf:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            self._full_until = time.monotonic() + GRACE
+
+    def explains(self, error: BaseException | None) -> bool:
+        """Is this a store that failed because it was ordered so?"""
+        return isinstance(error, StoreFailed) and time.monotonic() < self._full_until
 
 
-def room() -> None:
-    """There is space again."""
-    if resource is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run the program. What goes wrong in its background is said."""
+def run(main: Callable[[], Awaitable[None]], disk: Disk) -> None:
+    """Run the program. What goes wrong in its background is said, unless this disk explains it."""
 
     async def reporting() -> None:
         def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
             error = context.get("exception")
-            if isinstance(error, STORE_ERRORS) and LIMITED:
-                return  # as it was ordered
+            if disk.explains(error):
+                return
             where = "".join(traceback.format_exception(error)) if error else ""
             say("reported", " | ".join(f"{context['message']} {where}".splitlines()))
 

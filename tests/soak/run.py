@@ -11,17 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from realtime_lab.errors import AlreadyClosed, UnknownFault
+from realtime_lab.errors import AlreadyClosed
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
 from realtime_lab.net.event_log import EventLog
-from realtime_lab.net.link import Link
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.patience import holds_at_last
 from tests.soak.schedule import Schedule, Step
-from tests.soak.storm_judge import FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN
+from tests.soak.storm_judge import FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN, UNTOLD
+from tests.soak.watched_link import WatchedLink
 
 DEPOSIT = "deposit"
 LIMIT = 40.0
@@ -51,6 +51,10 @@ class Result:
     emitted: int = 0
     rows: list[int] = field(default_factory=list)
     acked: list[int] = field(default_factory=list)
+    misanswered: list[int] = field(default_factory=list)
+    """Acknowledged with the answer to another one."""
+    untold: list[int] = field(default_factory=list)
+    """Nobody was told what became of them, although the process lived that had emitted them."""
     withdrawn: set[int] = field(default_factory=set)
     crashes: int = 0
     cuts: int = 0
@@ -84,6 +88,8 @@ class Result:
             "twice": self.twice,
             "reordered": self.reordered,
             "acknowledged but not applied": self.falsely_acked,
+            "acknowledged with the answer to another one": self.misanswered,
+            "never told": self.untold,
             "stuck": self.stuck,
             "reported": self.reported,
         }
@@ -94,7 +100,8 @@ class Result:
         """What is counted."""
         design = "up: effects once, with a store"
         counts = {"messages": self.emitted, LOST: len(self.lost), TWICE: len(self.twice), REORDERED: len(self.reordered)}
-        more = {GONE: len(self.withdrawn - set(self.rows)), UNKNOWN: len(self.withdrawn), FALSE: len(self.falsely_acked)}
+        more = {GONE: len(self.withdrawn - set(self.rows)), UNKNOWN: len(self.withdrawn), FALSE: len(self.falsely_acked + self.misanswered)}
+        more[UNTOLD] = len(self.untold)
         kinds = {"cuts": self.cuts, "crashes": self.crashes, "refreshes": self.refreshes}
         return Counter({f"{design}: {word}": count for word, count in (counts | more).items()} | kinds)
 
@@ -106,15 +113,16 @@ class Run:
         self.schedule, self.design, self.folder = schedule, design, folder
         self.result = Result(schedule)
         log = EventLog(folder / "log.db", synchronous="OFF")
-        self.server = Server(port=quiet_port(3 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
+        self.server = Server(port=quiet_port(4 * schedule.seed + 1), log=log, dedupe=design.dedupe, ping_interval=1, ping_timeout=1)
         if design.tx:
             self.server.on(DEPOSIT)(self._deposit)
         else:
             self.server.on(DEPOSIT)(self._keep)
         self.client: Client
-        self.link: Link
+        self.link: WatchedLink
         self.deliveries: list[tuple[int, Delivery]] = []
-        self.handled = 0
+        self.handled = self.born = 0
+        """How often its handler was called; how many were emitted before the present process."""
 
     async def _deposit(self, sid: str, number: int, tx: Any) -> int:
         self.handled += 1
@@ -130,7 +138,7 @@ class Run:
     async def run(self) -> Result:
         """The schedule, then everything is healed, then whatever was promised must have happened."""
         await self.server.start()
-        self.link = Link("127.0.0.1", self.server.port)
+        self.link = WatchedLink(self.server.port)
         await self.link.start()
         self.client = self._new_client()
         try:
@@ -141,11 +149,12 @@ class Run:
                 await asyncio.sleep(step.pause / 1000)
             self._emit(self.schedule.emits - self.result.emitted)
             await self._heal()
+            self._outcomes()  # before it is closed
         finally:
             await self.client.close()
             await self.link.stop()
             await self.server.close()
-        self.result.acked = [number for number, delivery in self.deliveries if delivery.fate and delivery.fate.outcome == "acked"]
+        self.result.cuts = self.link.cuts
         if self.design.tx:
             self.result.rows = self._rows()
         return self.result
@@ -181,11 +190,7 @@ class Run:
             case "emit":
                 self._emit(min(int(step.detail), self.schedule.emits - self.result.emitted))
             case "cut at":
-                with suppress(UnknownFault):  # that packet has come already
-                    self.link.cut(packet=step.nth, direction=step.detail)
-            case "cut":
-                self.result.cuts += 1
-                self.link.cut()
+                self.link.cut_at(step.nth, step.detail)
             case "stall":
                 self.link.stall(step.detail)
             case "latency":
@@ -198,6 +203,7 @@ class Run:
             case "refresh":
                 self.result.refreshes += 1
                 await self.client.abort()
+                self.born = len(self.deliveries)
                 for number, delivery in self.deliveries:
                     if not await delivery.kept():  # the process ended before the event was safe, and it was told so
                         self.result.withdrawn.add(number)
@@ -243,6 +249,14 @@ class Run:
             self.result.stuck = f"waiting {self.client.waiting}, under way {self.client.under_way}, {self.client.state}"
         if self._connecting.done():
             await self._connecting
+
+    def _outcomes(self) -> None:
+        """What the application was told; nothing is told to a process that has ended."""
+        fates = [(number, delivery.fate) for number, delivery in self.deliveries]
+        acked = [(number, fate.result) for number, fate in fates if fate is not None and fate.outcome == "acked"]
+        self.result.acked = [number for number, _ in acked]
+        self.result.misanswered = [number for number, result in acked if result != number]
+        self.result.untold = [number for number, fate in fates[self.born :] if fate is None]
 
     def _rows(self) -> list[int]:
         database = sqlite3.connect(self.folder / "log.db")

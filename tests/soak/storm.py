@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
 from tests.soak.child import Child
-from tests.soak.down import Rows
-from tests.soak.down_judge import twice
+from tests.soak.down_judge import Rows
 from tests.soak.down_schedule import Deed
 from tests.soak.finn import Finn
-from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, outcome_of
+from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, rows_of
 from tests.soak.patience import holds_at_last
-from tests.soak.storm_judge import DESIGNS, Found, Voice, design_down, design_up, judge_down, judge_flashes, judge_up
+from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
 
 LIMIT = 40.0
@@ -25,27 +24,17 @@ LIMIT = 40.0
 
 
 @dataclass
-class StormResult:
-    """What came out. totals: what is counted, in words; and "design: word" for each design."""
+class StormResult(Tally):
+    """What came out."""
 
-    schedule: Storm
-    totals: Counter[str] = field(default_factory=Counter)
-    found: dict[str, Any] = field(default_factory=dict)
+    schedule: Storm = field(kw_only=True)
     reported: list[str] = field(default_factory=list)
     """What went wrong in the background."""
 
     @property
     def wrong(self) -> dict[str, Any]:
         """Everything that a promise was broken by."""
-        return self.found | ({"reported": self.reported} if self.reported else {})
-
-    def add(self, design: str, messages: int, found: Found, name: str) -> None:
-        """Count what was found; what the design promises never to happen is wrong."""
-        self.totals[f"{design}: messages"] += messages
-        for word, cases in found.items():
-            self.totals[f"{design}: {word}"] += len(cases)
-            if cases and word in DESIGNS[design].never:
-                self.found[f"{design}: {word}: {name}"] = f"{len(cases)}: {cases[:10]}"
+        return self.broken | ({"reported": self.reported} if self.reported else {})
 
 
 class StormRun:
@@ -53,16 +42,15 @@ class StormRun:
 
     def __init__(self, schedule: Storm, folder: Path, limit: float) -> None:
         self.schedule, self.limit, self.file = schedule, limit, folder / "log.db"
-        self.result = StormResult(schedule)
+        self.result = StormResult(schedule=schedule)
         self.count = self.result.totals
-        self.port = quiet_port(3 * schedule.seed + 2)
+        self.port = quiet_port(4 * schedule.seed + 2)
         red = [role.name for role in CLIENTS if role.red]
         self.server = Child(self._heard, "tests.soak.storm_server", self.file, self.port, schedule.dedupe, *red)
         self.crew = {role.name: Listener(role, folder, self.file, [], **PATIENT) for role in CREW}
-        self.voices = {role.name: Voice(role) for role in CREW}
         self.finn = Finn(folder, self.port, self.file)
-        self.said: dict[str, Counter[str]] = defaultdict(Counter)
-        """"stored" or "refused" -> what the server said so about, with the offset."""
+        self.said: dict[str, list[tuple[int, str]]] = {"stored": [], "refused": []}
+        """What the server said so about, with the offset."""
         self.flashed: set[int] = set()
         self.published = self.flashes = 0
         self.calm = False
@@ -80,7 +68,8 @@ class StormRun:
                     await self._do(step)
                     await asyncio.sleep(step.pause / 1000)
                 await self._heal()
-            self._outcomes()
+            for client in started:
+                client.outcomes()  # before they are closed
         finally:
             for client in started:
                 await client.stop()
@@ -108,9 +97,7 @@ class StormRun:
             case "kill":
                 await self._kill(step.who)
             case "full" | "room":
-                child = self.finn.child if step.who else self.server
-                self.count["full disks"] += step.what == "full"
-                child.order(step.what, *([step.count] if step.what == "full" else []))
+                self._disk(step)
             case _:
                 for name in step.who:
                     await self._break(name, step)
@@ -118,11 +105,20 @@ class StormRun:
     def _emit(self, name: str, what: str, count: int) -> None:
         if name == FINN.name:
             self.finn.emit(what, count)
-            return
-        voice = self.voices[name]
-        for _ in range(count):
-            voice.emitted += 1
-            self.crew[name].emit(f"{name} {voice.emitted}", EVENTS[what])
+        else:
+            self.crew[name].emit(count, EVENTS[what])
+
+    def _disk(self, step: Deed) -> None:
+        self.count["full disks"] += step.what == "full"
+        match step.what, bool(step.who):
+            case "full", True:
+                self.finn.full(step.count)
+            case "full", False:
+                self.server.order("full", step.count)
+            case "room", True:
+                self.finn.room()
+            case _:
+                self.server.order("room")
 
     async def _kill(self, who: tuple[str, ...]) -> None:
         self.count["kills"] += 1
@@ -140,11 +136,10 @@ class StormRun:
             case "latency":
                 link.latency = step.count / 1000
             case "cut at" if name != FINN.name:
-                self.crew[name].cut_at(step.count, step.detail)
+                link.cut_at(link.packets[step.detail] + step.count, step.detail)
             case "refresh" if name != FINN.name:
                 self.count["refreshes"] += 1
                 await self.crew[name].refresh()
-                self.voices[name].births += [] if self.crew[name].role.store else [self.voices[name].emitted]
             case "cut at" | "cut":
                 link.cut()
             case "restore":
@@ -154,7 +149,7 @@ class StormRun:
         match what:
             case "stored" | "refused":
                 offset, *name = words
-                self.said[what][f"{offset} {' '.join(name)}"] += 1
+                self.said[what].append((int(offset), " ".join(name)))
             case "flashed":
                 first, count = map(int, words)
                 self.flashed |= set(range(first, first + count))
@@ -185,12 +180,12 @@ class StormRun:
         if await holds_at_last(holds, self._moved, self._go_on, self.limit):
             return True
         crew = {name: (each.client.state, each.client.offset, each.settled, each.has(END)) for name, each in self.crew.items()}
-        self.result.found["stuck"] = f"{otherwise}: calm {self.calm}, {crew}, finn {self.finn.settled} {self.finn.moved}"
+        self.result.broken["stuck"] = f"{otherwise}: calm {self.calm}, {crew}, finn {self.finn.settled} {self.finn.moved}"
         return False
 
     def _moved(self) -> Any:
         crew = [(each.client.offset, each.unsettled, each.handled) for each in self.crew.values()]
-        return crew, self.finn.moved, sum(self.said["stored"].values())
+        return crew, self.finn.moved, len(self.said["stored"])
 
     async def _go_on(self) -> None:
         for listener in self.crew.values():
@@ -200,21 +195,12 @@ class StormRun:
             self.server.order(order)
         await asyncio.sleep(0.05)
 
-    def _outcomes(self) -> None:
-        """What the applications were told, before they are closed."""
-        for name, listener in self.crew.items():
-            voice = self.voices[name]
-            for what, delivery in listener.deliveries.items():
-                voice.told.setdefault(outcome_of(delivery), set()).add(_number(what))
-            voice.told["refused"] = set(map(_number, listener.refused))
-            voice.excused = set(map(_number, listener.withdrawn))
-
     def _judge(self) -> None:
         result, rows, effects = self.result, self._rows(), defaultdict[str, list[int]](list)
         for what in effects_of(self.file):
             effects[what.split()[0]].append(_number(what))
-        for voice in (*self.voices.values(), self.finn.voice):
-            name = voice.role.name
+        for client in (*self.crew.values(), self.finn):
+            voice, name = client.voice, client.voice.role.name
             messages = voice.emitted - len(voice.of("refused"))
             result.add(design_up(voice.role, dedupe=self.schedule.dedupe), messages, judge_up(voice, effects[name]), name)
         lives = {name: each.lives for name, each in self.crew.items() if each.role.numbered} | {FINN.name: [self.finn.life]}
@@ -222,31 +208,24 @@ class StormRun:
             if role.numbered:
                 found, applied, untrue = judge_down(lives[role.name], rows)
                 result.add(design_down(role), applied, found, role.name)
-                result.found |= {f"untrue: {role.name}": untrue} if untrue else {}
+                result.broken |= {f"untrue: {role.name}": untrue} if untrue else {}
         for name, listener in self.crew.items():
             result.add("down: at most once", len(listener.flashes), judge_flashes(self.flashed, listener.flashes), name)
         self._judge_the_rest(rows)
 
     def _judge_the_rest(self, rows: Rows) -> None:
-        names = {name for name, _ in rows.values()}
-        entries = {f"{offset} {name}" for offset, (name, _) in rows.items()}
-        wrong = {
-            "not in the log, although published": sorted(set(self.said["stored"]) - entries)[:10],
-            "in the log, although refused": [each for each in self.said["refused"] if each.partition(" ")[2] in names][:10],
-            "twice in the log": twice(rows)[:10] if self.schedule.dedupe else [],
-            "the server": self.server.wrong,
-            "finn": self.finn.child.wrong,
-        }
-        self.result.found |= {word: value for word, value in wrong.items() if value}
-        self.count["cuts"] += sum(listener.cuts for listener in self.crew.values()) + self.finn.cuts
-        self.count["writes refused"] += sum(self.said["refused"].values()) + len(self.finn.voice.of("rejected"))
+        stored, refused = self.said["stored"], [name for _, name in self.said["refused"]]
+        self.result.add(PUBLISHED, len(stored), judge_log(stored, refused, rows), "the server")
+        wrong = {"the server": self.server.wrong, "finn": self.finn.child.wrong}
+        self.result.broken |= {word: value for word, value in wrong.items() if value}
+        self.count["cuts"] += sum(client.link.cuts for client in (*self.crew.values(), self.finn))
+        self.count["writes refused"] += len(refused) + len(self.finn.voice.of("rejected"))
 
     def _rows(self) -> Rows:
         with closing(sqlite3.connect(self.file)) as database:
             if (whole := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
-                self.result.found["the database"] = whole
-            rows = database.execute("SELECT offset, body, room FROM log_events").fetchall()
-        return {offset: (body.strip('"'), room) for offset, body, room in rows}
+                self.result.broken["the database"] = whole
+        return rows_of(self.file)
 
 
 def _number(name: str) -> int:

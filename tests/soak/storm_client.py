@@ -1,6 +1,6 @@
 """A client in a process of its own: python -m tests.soak.storm_client URL NAME STORE. Orders come as lines.
 
-deposit FIRST COUNT, tell FIRST COUNT    emit so many; says "kept NUMBERS", "acked NUMBERS", "rejected NUMBERS" as it is told so
+deposit FIRST COUNT, tell FIRST COUNT    emit so many; says "kept NUMBERS", "acked NUMBERS" ... as it is told so
 full BYTES, room                         its store may not be written beyond this size; as large as it likes
 settle                                   says "settled" when everything that was emitted is finished
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
-from tests.soak.listener import EVENTS, NEWS, PATIENT, keep
-from tests.soak.orders import limit, obey, room, run, say
+from tests.soak.listener import EVENTS, NEWS, PATIENT, answer_to, keep, outcome_of
+from tests.soak.orders import Disk, obey, run, say
 
 PIECE = 50
 """Events about which it speaks at once."""
@@ -31,6 +31,7 @@ class StormClient:
         self.client = Client(url, store=store, replay=True, retries=math.inf, batch=True, auth={"name": name}, **PATIENT)
         self.client.on(NEWS)(self._news)
         self.client.on("session")(lambda said: say("session", said["offset"], said["reason"]))
+        self.disk = Disk()
         self.watching: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -49,10 +50,9 @@ class StormClient:
                 first, count = map(int, words)
                 self._emit(EVENTS[what], range(first, first + count))
             case "full":
-                limit(int(words[0]))
+                self.disk.full(int(words[0]))
             case "room":
-                room()
-                self.client.resume()
+                self.disk.room()
             case "settle":
                 if self.client.settled and self.client.idle and not self.watching:
                     say("settled")
@@ -60,18 +60,19 @@ class StormClient:
                 raise AssertionError(what)
 
     def _emit(self, event: str, numbers: range) -> None:
-        deliveries = [(n, self.client.emit(event, f"{self.name} {n}")) for n in numbers]
+        names = {n: f"{self.name} {n}" for n in numbers}
+        deliveries = [(n, answer_to(event, name), self.client.emit(event, name)) for n, name in names.items()]
         for at in range(0, len(deliveries), PIECE):
             task = asyncio.create_task(_watch(deliveries[at : at + PIECE]))
             self.watching.add(task)
             task.add_done_callback(self.watching.discard)
 
 
-async def _watch(deliveries: list[tuple[int, Delivery]]) -> None:
-    _tell("kept", [n for n, delivery in deliveries if await delivery.kept()])
+async def _watch(deliveries: list[tuple[int, str | None, Delivery]]) -> None:
+    _tell("kept", [n for n, _, delivery in deliveries if await delivery.kept()])
     fates: dict[str, list[Any]] = {}
-    for n, delivery in deliveries:
-        fates.setdefault((await delivery).outcome, []).append(n)
+    for n, answer, delivery in deliveries:
+        fates.setdefault(outcome_of(await delivery, answer), []).append(n)
     for outcome, numbers in fates.items():
         _tell(outcome, numbers)
 
@@ -82,4 +83,5 @@ def _tell(word: str, numbers: Iterable[int]) -> None:
 
 if __name__ == "__main__":
     url, name, store = sys.argv[1:]
-    run(StormClient(url, name, Path(store)).run)
+    client = StormClient(url, name, Path(store))
+    run(client.run, client.disk)

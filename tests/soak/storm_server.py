@@ -18,7 +18,7 @@ from realtime_lab.errors import AlreadyClosed, StoreFailed
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
 from tests.soak.listener import DEPOSIT, END, FLASH, NEWS, TELL
-from tests.soak.orders import limit, obey, room, run, say
+from tests.soak.orders import Disk, obey, run, say
 
 EFFECT = "INSERT INTO effects (name) VALUES (?)"
 
@@ -34,6 +34,7 @@ class StormServer:
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
         self.server.on(TELL)(self._tell)
+        self.disk = Disk()
         self.publishing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -46,8 +47,9 @@ class StormServer:
         await obey(self._order)
         await self.server.close()
 
-    async def _deposit(self, sid: str, name: str, tx: Any) -> None:
+    async def _deposit(self, sid: str, name: str, tx: Any) -> str:
         await tx.execute(EFFECT, (name,))
+        return name
 
     async def _tell(self, sid: str, name: str, tx: Any) -> None:
         await tx.execute(EFFECT, (name,))
@@ -80,10 +82,10 @@ class StormServer:
             say("restarted")
 
     async def _on_full(self, size: str) -> None:
-        limit(int(size))
+        self.disk.full(int(size))
 
     async def _on_room(self) -> None:
-        room()
+        self.disk.room()
 
     async def _on_calm(self) -> None:
         self.server.disarm()
@@ -93,10 +95,13 @@ class StormServer:
         with suppress(AlreadyClosed):  # it has crashed, and nobody knows whether it was committed
             try:
                 say("stored", await self.server.publish(NEWS, name, to=to), name)
-            except StoreFailed:
+            except StoreFailed as error:
+                if not self.disk.explains(error):
+                    raise
                 say("refused", 0, name)
 
 
 if __name__ == "__main__":
     file, port, dedupe, *red = sys.argv[1:]
-    run(StormServer(Path(file), int(port), dedupe=dedupe == "True", red=set(red)).run)
+    server = StormServer(Path(file), int(port), dedupe=dedupe == "True", red=set(red))
+    run(server.run, server.disk)

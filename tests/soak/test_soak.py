@@ -4,6 +4,9 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from realtime_lab.net.delivery import Delivery
 from tests.soak.pieces import several
 from tests.soak.run import Design, Result, run
 from tests.soak.schedule import Schedule, Step
@@ -45,6 +48,20 @@ def test_each_weaker_design_is_seen_to_break_as_the_theory_says() -> None:
     assert 1 in broken(FLAPS, retries=0).lost
     for schedule in (LOST_ACK, UNDONE, REFRESH, FLAPS):
         assert broken(schedule).wrong == {}
+
+
+def test_an_application_that_is_told_nothing_or_what_belongs_to_another_event_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = Delivery.settle
+    monkeypatch.setattr(Delivery, "settle", lambda delivery, fate: settle(delivery, replace(fate, result=1)))
+    assert asyncio.run(run(small())).wrong == {"acknowledged with the answer to another one": [2, 3, 4, 5]}
+    monkeypatch.setattr(Delivery, "settle", lambda delivery, fate: True)
+    assert asyncio.run(run(small())).wrong == {"never told": [1, 2, 3, 4, 5]}
+
+
+def test_only_the_cut_of_a_living_connection_counts() -> None:
+    twice = Step("cut"), Step("emit", "1"), Step("until", "offline"), Step("cut"), Step("restore")
+    assert asyncio.run(run(small(*twice))).cuts == 1
+    assert asyncio.run(run(small(*FLAP))).cuts == 1  # at a packet
 
 
 def test_a_failing_schedule_is_shortened_to_what_matters() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +13,10 @@ from realtime_lab.rules.retry import Retry
 from tests.soak.child import Child
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Deed, Role
+from tests.soak.finn import Finn
 from tests.soak.pieces import Failure, Outcome
 from tests.soak.storm import StormResult, run_storm
-from tests.soak.storm_judge import DESIGNS, Voice, design_down, design_up, judge_down, judge_flashes, judge_up
+from tests.soak.storm_judge import DESIGNS, PUBLISHED, Cases, Voice, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, NAMES, Storm, storm_schedule
 from tests.soak.totals import ENOUGH, State, figure, table
 
@@ -67,17 +68,21 @@ def test_a_seed_is_a_storm() -> None:
     assert storm_schedule(7) == storm_schedule(7) != storm_schedule(8)
     assert [storm_schedule(seed).dedupe for seed in range(5, 10)] == [False, True, True, True, True]
     designs = {design_up(role, dedupe=dedupe) for role in CLIENTS for dedupe in (True, False)} | {design_down(role) for role in CREW}
-    assert designs | {"down: at most once"} == set(DESIGNS)
+    assert designs | {"down: at most once", PUBLISHED} == set(DESIGNS)
 
 
 # -- what the judge sees ------------------------------------------------------------------------------------------------------------
 
-ERIN = Role("erin", store=True)
+ANNA, ERIN = Role("anna", numbered=False), Role("erin", store=True)
 
 
-def up(effects: list[int], *, emitted: int = 4, excused: set[int] | None = None, births: list[int] | None = None, **told: set[int]) -> Any:
-    found = judge_up(Voice(ERIN, emitted, told, excused or set(), births or []), effects)
-    return {word: cases for word, cases in found.items() if cases}
+def up(effects: list[int], *, role: Role = ERIN, **heard: Any) -> Any:
+    known = {word: heard.pop(word) for word in ("excused", "full", "births") if word in heard}
+    return found_in(judge_up(Voice(role, 4, {"" if word == "untold" else word: told for word, told in heard.items()}, **known), effects))
+
+
+def found_in(cases: Cases) -> Cases:
+    return {word: each for word, each in cases.items() if each}
 
 
 def test_the_judge_wants_the_effect_of_everything_that_was_handed_in_once_and_in_order() -> None:
@@ -89,17 +94,58 @@ def test_the_judge_wants_the_effect_of_everything_that_was_handed_in_once_and_in
 
 
 def test_what_was_refused_or_died_before_it_was_safe_is_not_lost() -> None:
-    assert up([1, 2, 4], refused={3}) == {}
-    assert up([1, 2, 4], rejected={3}) == {}
+    assert up([1, 2, 4], role=ANNA, refused={3}) == {"refused": [3]}
+    assert up([1, 2, 4], rejected={3}, full={3}) == {"rejected": [3]}
     assert up([1, 2, 4], excused={3}) == {"gone with its process": [3], "unknown": [3]}
     assert up([1, 2, 4, 3], excused={3}, births=[3]) == {"unknown": [3]}
 
 
 def test_what_an_application_was_told_has_to_be_true() -> None:
     assert up([1, 2, 4], excused={3}, acked={3})["falsely told"] == [3]
-    assert up([1, 2, 3, 4], rejected={3}) == {"falsely told": [3]}
-    assert up([1, 2, 3, 4], refused={3}) == {"falsely told": [3]}
+    assert up([1, 2, 3, 4], rejected={3}, full={3}) == {"falsely told": [3], "rejected": [3]}
+    assert up([1, 2, 3, 4], role=ANNA, refused={3}) == {"falsely told": [3], "refused": [3]}
     assert up([1, 2, 3, 4, 5]) == {"falsely told": [5]}
+    assert up([1, 2, 3, 4], misanswered={3}) == {"falsely told": [3]}
+
+
+def test_who_may_not_refuse_has_lost_what_it_refused() -> None:
+    assert up([1, 2, 4], refused={3}) == {"lost": [3], "refused": [3]}
+    assert up([1, 2, 4], rejected={3}) == {"lost": [3], "rejected": [3]}
+    assert up([1, 2, 4], rejected={3}, full={2}) == {"lost": [3], "rejected": [3]}
+
+
+class Obedient:
+    """A process that does nothing."""
+
+    def order(self, *words: object) -> None: ...
+
+
+def test_a_full_disk_excuses_what_was_not_safe_when_it_came_and_what_followed_until_there_was_room(tmp_path: Path) -> None:
+    finn = Finn(tmp_path, 1, tmp_path)
+    finn.child = cast(Child, Obedient())
+    finn.emit("deposit", 4)
+    finn.heard("kept", "1", "2")
+    finn.heard("acked", "1")
+    finn.full(1000)
+    finn.emit("tell", 2)
+    finn.room()
+    finn.emit("tell", 2)
+    finn.mend()
+    finn.heard("rejected", "4")
+    finn.outcomes()
+    assert finn.voice.full == {3, 4, 5, 6}
+    assert finn.voice.told == {"acked": {1}, "rejected": {4}, "": {2, 3, 5, 6, 7, 8}}
+
+
+def test_an_application_that_is_never_told_is_no_promise_kept() -> None:
+    assert up([1, 2, 3, 4], untold={3}) == {"never told": [3]}
+    assert all("never told" in each.never for design, each in DESIGNS.items() if design.startswith("up"))
+
+
+def test_the_judge_of_the_log_wants_what_was_published_once_and_nothing_that_was_refused() -> None:
+    rows = {1: ("a", ""), 2: ("b", "red"), 3: ("a", "")}
+    assert found_in(judge_log([(2, "b")], ["c"], rows)) == {"twice": ["a"]}
+    assert found_in(judge_log([(2, "c"), (4, "b")], ["b"], {2: ("b", "")})) == {"lost": ["b", "c"], "falsely told": ["b"]}
 
 
 def test_the_judge_knows_what_nobody_was_there_to_be_given() -> None:

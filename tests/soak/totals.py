@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tests.kept import read, write
 from tests.soak.pieces import MODES, Failure, Outcome
-from tests.soak.storm_judge import DESIGNS, FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN
+from tests.soak.storm_judge import DESIGNS, FALSE, GONE, LOST, REFUSED, REJECTED, REORDERED, TWICE, UNKNOWN, UNTOLD
 
 ENOUGH = 20
 """Storms, after which every weaker design must have been seen to break."""
 WANTED = {"messages": 1_000_000, "cuts": 2_000, "crashes": 200}
 """What a soak of 30 minutes should come to."""
-COLUMNS = {word: max(11, len(word) + 2) for word in ("messages", LOST, TWICE, REORDERED, FALSE, GONE, UNKNOWN)}
+COLUMNS = {word: max(11, len(word) + 2) for word in ("messages", LOST, TWICE, REORDERED, FALSE, UNTOLD, GONE, UNKNOWN, REFUSED, REJECTED)}
 """What is printed of each design -> how wide."""
 
 
@@ -43,7 +43,7 @@ class State:
 
     @property
     def messages(self) -> int:
-        """Handed in by clients, and given to clients."""
+        """Handed in by clients or published, and given to clients."""
         return sum(self.totals[f"{design}: messages"] for design in DESIGNS)
 
     @property
@@ -72,12 +72,12 @@ def figure(state: State) -> str:
     """All totals, in one line."""
     count = state.totals
     strong = sum(count[f"{design}: {word}"] for design, promise in DESIGNS.items() for word in promise.never)
-    broken = f"broken promises {strong}" if strong else "0 lost, 0 twice, 0 reordered where it is promised"
+    broken = f"broken promises {strong}" if strong or state.failures else "0 lost, 0 twice, 0 reordered where it is promised"
     reached = "reached" if _reached(state) else "not reached yet"
     return (
         f"{state.messages:,} messages, {count['cuts']:,} cuts, {count['crashes']:,} crashes, {count['kills']:,} times kill -9, "
-        f"{count['full disks']:,} full disks ({count['writes refused']:,} writes refused), {count['refreshes']:,} clients started anew "
-        f"in {state.seconds / 60:.1f} minutes: {broken}; {len(state.failures)} schedules failed; "
+        f"{count['full disks']:,} full disks ({count['writes refused']:,} writes refused), {count['refreshes']:,} clients and "
+        f"{count['labs']:,} labs started anew in {state.seconds / 60:.1f} minutes: {broken}; {len(state.failures)} schedules failed; "
         f"{' / '.join(f'{wanted:,} {word}' for word, wanted in WANTED.items())}: {reached}"
     )
 
