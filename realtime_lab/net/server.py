@@ -61,7 +61,7 @@ class Server:
         origins: Origins = (),
         observer: Observer = ignore,
     ) -> None:
-        self._gate = Gate(token, origins)
+        self._gate = Gate(token, origins, host)
         self._heartbeat = heartbeat(ping_interval=ping_interval, ping_timeout=ping_timeout)
         if dedupe and log is None:
             raise InvalidSetting('dedupe=True needs log=, to remember what was applied: for example log=EventLog("chat.db").')

@@ -13,7 +13,7 @@ from realtime_lab.errors import ConnectTimeout, InvalidSetting
 from realtime_lab.net.client import Client
 from realtime_lab.net.gate import Address, shown
 from realtime_lab.net.server import Server
-from tests.net.harness import CHAT, FAST, TRANSPORTS, stack, until
+from tests.net.harness import CHAT, FAST, TRANSPORTS, Stack, stack, until
 from tests.net.javascript import javascript, needs_node
 
 TOKEN = "s3cret/+ ?&é"
@@ -54,16 +54,35 @@ async def test_nobody_else_does_and_the_answer_says_what_to_do(way: str, query: 
         assert it.server.sids == ()
 
 
+HUB = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hub.example"}
+
+
+async def answered(it: Stack, origin: str, more: dict[str, str], transport: str = "polling") -> int:
+    """What a page of this origin is told."""
+    headers = {**({"Origin": origin.format(port=it.server.port)} if origin else {}), **more}
+    url = URL(f"http://127.0.0.1:{it.server.port}/socket.io/", encoded=True).with_query(
+        {**HANDSHAKE, "transport": transport, "token": TOKEN}
+    )
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": 22 * "A" + "=="}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(url, headers={**headers, **(upgrade if transport == "websocket" else {})}) as answer,
+    ):
+        if transport == "polling":
+            assert answer.headers.get("Access-Control-Allow-Origin") == (headers.get("Origin") if answer.status == 200 else None)
+        return answer.status
+
+
 @pytest.mark.parametrize(
     ("origin", "more", "status"),
     [
         ("", {}, 200),
         ("http://127.0.0.1:{port}", {}, 200),
+        ("http://localhost:8000", {"Host": "localhost:8000"}, 200),
+        ("http://[::1]:8000", {"Host": "[::1]:8000"}, 200),
+        ("https://localhost", {"X-Forwarded-Proto": "https,http", "X-Forwarded-Host": "localhost"}, 200),
         ("https://chat.example", {}, 200),
-        ("https://hub.example", {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hub.example"}, 200),
-        ("https://hub.example", {"Host": "hub.example", "X-Forwarded-Proto": "https,http"}, 200),
-        ("http://hub.example", {"Host": "hub.example"}, 200),
-        ("https://hub.example", {"Host": "hub.example"}, 400),
+        ("https://chat.example", {"Host": "chat.example"}, 200),
         ("http://127.0.0.1:1", {}, 400),
         ("http://localhost:{port}", {}, 400),
         ("https://evil.example", {}, 400),
@@ -72,14 +91,39 @@ async def test_nobody_else_does_and_the_answer_says_what_to_do(way: str, query: 
     ],
 )
 async def test_a_page_may_connect_from_our_own_origin_and_from_those_that_are_named(origin: str, more: dict[str, str], status: int) -> None:
-    async with stack(origins=["https://chat.example"]) as it, aiohttp.ClientSession() as http:
-        url = f"{it.server.url}/socket.io/"
-        origin = origin.format(port=it.server.port)
-        headers = {**({"Origin": origin} if origin else {}), **more}
-        async with http.get(url, params=HANDSHAKE, headers=headers) as answer:
-            assert answer.status == status
-            allowed = origin if status == 200 and origin else None
-            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+    async with stack(origins=["https://chat.example"]) as it:
+        assert await answered(it, origin, more) == status
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::1"]
+)
+async def test_a_name_that_somebody_lets_lead_here_is_not_our_own(host: str, transport: str) -> None:
+    """DNS rebinding: to its browser, the page is of the server's own origin."""
+    async with stack() as it:
+        name = host.format(port=it.server.port)
+        for more in ({"Host": name}, {"Host": name, "X-Forwarded-Host": "localhost"}, {"X-Forwarded-Host": name}):
+            assert await answered(it, f"http://{name}", more, transport) == 400
+        assert await answered(it, f"http://127.0.0.1:{it.server.port}", {}, transport) == (101 if transport == "websocket" else 200)
+
+
+@pytest.mark.parametrize("options", [{"token": TOKEN}, {"host": "0.0.0.0"}])
+@pytest.mark.parametrize(
+    ("origin", "more", "status"),
+    [
+        ("https://hub.example", HUB, 200),
+        ("https://hub.example", {"Host": "hub.example", "X-Forwarded-Proto": "https,http"}, 200),
+        ("http://hub.example", {"Host": "hub.example"}, 200),
+        ("https://hub.example", {"Host": "hub.example"}, 400),
+        ("https://evil.example", HUB, 400),
+    ],
+)
+async def test_where_a_token_keeps_strangers_out_or_others_reach_it_a_server_has_the_name_that_it_is_called_by(
+    origin: str, more: dict[str, str], status: int, options: dict[str, Any]
+) -> None:
+    async with stack(**options) as it:
+        assert await answered(it, origin, more) == status
 
 
 @pytest.mark.parametrize(

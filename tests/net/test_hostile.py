@@ -1,5 +1,7 @@
 """What one hostile peer can do to a server, and what it cannot: size, depth, number, names. SECURITY.md names these tests."""
 
+import asyncio
+import gzip
 import json
 import tracemalloc
 from pathlib import Path
@@ -13,15 +15,36 @@ from realtime_lab.net.body import DEPTH
 from realtime_lab.net.hosting import MAX_POST
 from realtime_lab.net.numbered import ROWS
 from realtime_lab.net.packets import MAX_ATTACHED, StrictPacket
-from tests.net.harness import CHAT, RETRIES, deduping, stack, until
+from realtime_lab.net.server import Server
+from tests.net.harness import CHAT, RETRIES, TRANSPORTS, deduping, stack, until
 from tests.net.raw_peer import raw_peer
 from tests.net.replaying import log_of, reported
 
 OPENING = '40{"realtime_lab":{"client_id":"h","nack":true,"batch":true}}'
+AIOHTTP = tuple(map(int, aiohttp.__version__.split(".")[:3]))
 
 
 def nested(levels: int) -> str:
     return "[" * levels + "]" * levels
+
+
+def post(server: Server, sid: str, length: int, *more: str) -> bytes:
+    """The head of a POST."""
+    return "\r\n".join(
+        [
+            f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            f"Content-Length: {length}",
+            *more,
+            "\r\n",
+        ]
+    ).encode()
+
+
+async def opened(http: aiohttp.ClientSession, server: Server) -> str:
+    """The sid of a new Engine.IO session."""
+    async with http.get(f"{server.url}/socket.io/?EIO=4&transport=polling") as answer:
+        return str(json.loads((await answer.text())[1:])["sid"])
 
 
 async def test_a_server_listens_on_this_machine_only_unless_it_is_told_otherwise() -> None:
@@ -164,14 +187,61 @@ async def test_a_post_that_breaks_the_rules_is_answered_though_nobody_fetches_th
 ) -> None:
     monkeypatch.setattr(hosting, "POST_LIMIT", 0.2)
     async with stack() as it, aiohttp.ClientSession() as http:
-        address = f"{it.server.url}/socket.io/?EIO=4&transport=polling"
-        async with http.get(address) as answer:
-            address += f"&sid={json.loads((await answer.text())[1:])['sid']}"
+        address = f"{it.server.url}/socket.io/?EIO=4&transport=polling&sid={await opened(http, it.server)}"
         async with http.post(address, data=b"6") as answer:
             assert answer.status == 400
         host = it.server._host
         assert host is not None
         await until(lambda: not [task for task in host.tasks if "handle" in repr(task)])
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_post_whose_body_never_comes_is_answered_and_holds_nothing(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "POST_LIMIT", 0.2)
+    async with stack() as it, aiohttp.ClientSession() as http:
+        sid = await opened(http, it.server) if known else "nobody"
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
+        writer.write(post(it.server, sid, 10) + b"4")
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        assert it.server._host is not None
+        assert not [task for task in it.server._host.tasks if "handle" in repr(task)]
+        writer.close()
+
+
+async def test_a_compressed_body_is_refused_and_not_unpacked() -> None:
+    async with stack() as it, aiohttp.ClientSession() as http:
+        sid = await opened(http, it.server)
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
+        for body in (gzip.compress(bytes(30_000_000)), b"no gzip at all: who unpacks this ends the connection", gzip.compress(b"4")):
+            writer.write(post(it.server, sid, len(body), "Content-Encoding: gzip") + body)
+            async with asyncio.timeout(10):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 415 ")
+                assert b"Content-Encoding" in await reader.readline()
+        writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /socket.io/?EIO=4&tra"])
+@pytest.mark.parametrize(
+    "before", [True, pytest.param(False, marks=pytest.mark.skipif(AIOHTTP < (3, 14, 4), reason="it counts from 3.14.4 on"))]
+)
+async def test_a_connection_that_says_nothing_or_half_a_request_is_closed(
+    before: bool, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "SILENCE_LIMIT", 0.2)
+    async with stack() as it:
+        clients = [await it.connected(transports=transports) for transports in TRANSPORTS]
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.server.port)
+        async with asyncio.timeout(10):
+            if before:
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert b"404" in await reader.readuntil(b"404: Not Found")
+            writer.write(said)
+            assert await reader.read() == b""
+        writer.close()
+        for client in clients:  # who waits for an event says nothing either
+            await it.works(client)
+        assert not it.of("disconnected")
 
 
 async def test_a_peer_that_breaks_engine_ios_own_rules_is_forgotten_with_its_heartbeat() -> None:
