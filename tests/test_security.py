@@ -1,6 +1,8 @@
 """SECURITY.md says nothing that no test shows."""
 
 import ast
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,13 @@ from typing import Any
 import pytest
 
 from realtime_lab.lab.lab import Lab
+from realtime_lab.net.gate import shown
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TOKEN = re.compile(r"token=[\w%-]{8,}|(:\d+|proxy/\d+|&quot;|[\"'])/[\w-]{22}/")
+"""In an address: in its query, or at the beginning of its path."""
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -64,7 +69,18 @@ async def _address(lab: Lab) -> str:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda file: file.stem)
 def test_no_stored_output_has_a_token(file: Path) -> None:
-    assert not re.search(r"token=[\w-]{8,}", file.read_text(encoding="utf-8"))
+    assert not TOKEN.search(file.read_text(encoding="utf-8"))
+
+
+async def test_a_token_in_an_output_would_be_seen() -> None:
+    """That of a server's address is in the query, and that of a tab's page in the path, also behind a proxy and in the frame of a cell."""
+    async with Lab.start(name="tokens") as lab:
+        url, page = await lab.thread.run(_address(lab)), (await lab.open_tab("carol")).address
+    port, _, path = page.removeprefix("http://127.0.0.1:").partition("/")
+    in_a_frame = html.escape(json.dumps("/" + path))
+    for text in (url, page, page + "tab.mjs", f"https://hub.example/user/a/proxy/{port}/{path}", in_a_frame, in_a_frame + "#dark"):
+        assert TOKEN.search(json.dumps(text))
+    assert not TOKEN.search(json.dumps([shown(url), "http://127.0.0.1:8888/lab/tree/00_start_here.ipynb"]))
 
 
 def test_the_audit_asks_about_every_pin_and_takes_no_silence_for_an_answer() -> None:

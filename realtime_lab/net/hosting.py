@@ -184,6 +184,8 @@ async def _whole(request: web.Request, handler: Any) -> web.StreamResponse:
     """
     if "Content-Encoding" in request.headers:
         return web.Response(status=415, text="A body in a Content-Encoding is not read here.\n")
+    if request.body_exists and request.content_length is None:  # python-engineio would say OK, and read nothing (measured)
+        return web.Response(status=411, text="Say the length of the body (Content-Length).\n")
     if request.method == "POST" and 0 < (request.content_length or 0) <= MAX_POST:
         try:
             await request.content.wait_eof()

@@ -23,6 +23,7 @@ RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting",
 """Socket.IO documentation, "Emit cheatsheet": reserved event names."""
 
 EVENTS = frozenset({packet.EVENT, packet.BINARY_EVENT})
+ACKS = frozenset({packet.ACK, packet.BINARY_ACK})
 BINARY = frozenset({packet.BINARY_EVENT, packet.BINARY_ACK})
 """The types that bring attachments; on any other type python-socketio reads past their number."""
 
@@ -78,6 +79,8 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # python-socketio is u
                 raise ValueError("an event packet holds an array that begins with the event's name")
             if self.data[0] in RESERVED:
                 raise ValueError(f"{self.data[0]!r} is reserved; a peer may not send it as an event")
+        if self.packet_type in ACKS and not self.id:  # there python-socketio keeps its counter, and would remove it (measured)
+            raise ValueError("an acknowledgement has the number that it was asked for with, 1 or more")
         announced = attachments or 0
         if (announced > 0) != (self.packet_type in BINARY) or (announced and announced > encoded_packet.count('"_placeholder"')):
             raise ValueError("a binary packet, and no other, announces attachments: not more than it has places for")

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import tracemalloc
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -47,12 +48,20 @@ async def opened(http: aiohttp.ClientSession, server: Server) -> str:
         return str(json.loads((await answer.text())[1:])["sid"])
 
 
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """A body whose length nobody says before."""
+    yield body
+
+
 async def test_a_server_listens_on_this_machine_only_unless_it_is_told_otherwise() -> None:
     async with stack() as it:
         assert it.server.url.startswith("http://127.0.0.1:")
         host, link = it.server._host, it.link._server
         assert host is not None and host._server is not None and link is not None
         assert {each.getsockname()[0] for each in (*host._server.sockets, *link.sockets)} == {"127.0.0.1"}
+    async with stack(host="0.0.0.0") as it:
+        assert it.server._host is not None and it.server._host._server is not None
+        assert {each.getsockname()[0] for each in it.server._host._server.sockets} == {"0.0.0.0"}
 
 
 async def test_a_packet_that_is_too_large_ends_its_connection_and_nobody_elses(tmp_path: Path) -> None:
@@ -62,6 +71,23 @@ async def test_a_packet_that_is_too_large_ends_its_connection_and_nobody_elses(t
         await until(lambda: it.server.sids == (good.sid,))
         assert peer.socket.closed or await peer.socket.close()
         await it.works(good)
+
+
+async def test_a_post_that_is_too_large_ends_its_connection_and_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "POST_LIMIT", 0.5)
+    async with deduping(tmp_path) as it, aiohttp.ClientSession() as http:
+        good = await it.connected(**RETRIES, transports=("polling",))
+        address = f"{it.server.url}/socket.io/?EIO=4&transport=polling&sid={await opened(http, it.server)}"
+        async with http.post(address, data=b"40") as answer:
+            assert answer.status == 200
+        await until(lambda: len(it.server.sids) == 2)
+        for body, status in ((in_chunks(f'420["{CHAT}",1]'.encode()), 411), (f'421["{CHAT}","{"x" * MAX_POST}"]'.encode(), 400)):
+            assert len(it.server.sids) == 2
+            async with http.post(address, data=body) as answer:
+                assert answer.status == status  # without a length nobody reads it, and nobody says that it came
+        await until(lambda: it.server.sids == (good.sid,))
+        await it.works(good)
+        assert len(it.at_server) == 1
 
 
 @pytest.mark.parametrize("levels", [DEPTH + 1, 400, 900])
