@@ -45,7 +45,7 @@ ROWS = (
     Row("3.11", {"ipykernel": "7.0.1"}),
     Row("3.11", {"ipykernel": "7.3.0"}),
     Row("3.11", {"ipykernel": "7.4.0"}),
-    Row("3.11", {"python-socketio": "5.18.0", "aiohttp": "3.10.0", "aiosqlite": "0.20.0", "multidict": "6.7.0"}, (LIBRARY,)),
+    Row("3.11", {"python-socketio": "5.18.0", "aiohttp": "3.11.0", "aiosqlite": "0.20.0", "multidict": "6.7.0"}, (LIBRARY,)),
     Row("3.12", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),
     Row("3.13", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),
     Row("3.14", {}, (LIBRARY, KERNEL, LIFE, NOTEBOOKS)),

@@ -44,7 +44,8 @@ class Address(str):
 
 def address(host: str, port: int, token: str | None) -> Address:
     """What a client connects to."""
-    return Address(f"http://{host}:{port}" + (f"/?token={quote(token)}" if token else ""))
+    name = f"[{host}]" if ":" in host else host
+    return Address(f"http://{name}:{port}" + (f"/?token={quote(token)}" if token else ""))
 
 
 class Gate:

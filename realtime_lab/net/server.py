@@ -140,6 +140,7 @@ class Server:
     async def close(self) -> None:
         """Stop: disconnect everybody, free the port, close the log. Safe to call twice."""
         self._closed = True
+        self._crash.at = None  # nobody is left to die, and what came to that point would wait for it for ever
         if self._dying:
             await asyncio.shield(self._dying)
         if self._kept_port is not None:

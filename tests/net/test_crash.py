@@ -42,6 +42,29 @@ async def test_an_event_that_waits_for_an_answer_to_leave_when_the_server_crashe
         await it.works(client)
 
 
+@pytest.mark.parametrize("point", ["before_commit", "after_commit", "before_ack"])
+async def test_a_server_that_is_closed_meanwhile_does_not_wait_for_a_crash_that_nobody_is_left_to_die(tmp_path: Path, point: str) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    async with deduping(tmp_path) as it:
+
+        @it.server.on("tell")
+        async def slow(sid: str, n: int, tx: Any) -> None:
+            begun.set()
+            await goes_on.wait()
+            await tx.append(CHAT, n)
+
+        client = await it.connected(**RETRIES)
+        it.server.crash(at=point)
+        client.emit("tell", 1)
+        await begun.wait()
+        closing = asyncio.create_task(it.server.close())
+        await until(lambda: it.server.state == "closed")
+        goes_on.set()
+        async with asyncio.timeout(10):
+            await closing
+        assert not it.of("fault", event="crash")
+
+
 BARE = [point for point in CRASHES if point not in IN_THE_LOG]
 
 

@@ -175,7 +175,8 @@ def test_totals_add_up_over_runs_on_the_same_tree(tmp_path: Path) -> None:
     again = State(path, "this tree")
     assert (again.done["up"], again.totals, again.failures, again.messages) == ([4], state.totals, state.failures, 5)
     assert "7 cuts" in figure(again)
-    assert "1 schedules failed" in figure(again)
+    assert "broken promises 0; 1 schedules failed" in figure(again)  # it may be what is not known that is lost
+    assert "0 lost, 0 twice, 0 reordered" in figure(State(path, "another tree"))
     assert "down: replay  " in table(again)
     assert State(path, "another tree").totals == Counter()
 
