@@ -11,7 +11,7 @@ from yarl import URL
 
 from realtime_lab.errors import ConnectTimeout, InvalidSetting
 from realtime_lab.net.client import Client
-from realtime_lab.net.gate import Address, shown
+from realtime_lab.net.gate import Address, address, shown
 from realtime_lab.net.server import Server
 from tests.net.harness import CHAT, FAST, TRANSPORTS, Stack, stack, until
 from tests.net.javascript import javascript, needs_node
@@ -170,3 +170,9 @@ async def test_nor_is_it_where_nobody_answers() -> None:
             await client.connect(timeout=0.6)
         await client.close()
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")])
+def test_an_address_is_one_also_with_ipv6(host: str, url: str) -> None:
+    assert address(host, 80, None) == url
+    assert address(host, 80, "secret") == f"{url}/?token=secret"
