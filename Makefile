@@ -62,7 +62,7 @@ style: .venv/test.stamp
 	$(BIN)/lint-imports
 
 notebooks: .venv/test.stamp
-	REALTIME_LAB_TAB=windowless $(PY) -m pytest $(THREE) --nbval --nbval-current-env --nbval-cell-timeout=60 $(NOTEBOOKS)
+	REALTIME_LAB_TAB=windowless $(PY) -m pytest $(THREE) -p tests.over_ipc --nbval --nbval-current-env --nbval-cell-timeout=60 $(NOTEBOOKS)
 
 renew: .venv/test.stamp
 	$(PY) tests/renew.py

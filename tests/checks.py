@@ -34,7 +34,7 @@ CHECKS = (
     Check(
         name="nbval x 20 under load",
         sentence="Every notebook gives its committed outputs, twenty times in a row, with two busy loops beside it.",
-        command=(*PYTEST, "-q", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks"),
+        command=(*PYTEST, "-q", "-p", "tests.over_ipc", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks"),
         minutes=5,
         runs=20,
         busy_loops=2,

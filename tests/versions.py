@@ -23,7 +23,7 @@ TWO = ("-n", "2", "--dist", "loadfile")
 LIFE = (*TWO, "-p", "no:nbval", "-m", "full or not full", "tests/lab/test_kernel_life.py")
 LIBRARY = (*TWO, "-p", "no:nbval", "tests/rules", "tests/net", "tests/lab")
 KERNEL = (*TWO, "-p", "no:nbval", "tests/lab/test_kernel.py", "tests/lab/test_check_in_kernel.py", "tests/widgets")
-NOTEBOOKS = (*TWO, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks")
+NOTEBOOKS = (*TWO, "-p", "tests.over_ipc", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "notebooks")
 
 
 @dataclass(frozen=True)
