@@ -256,6 +256,8 @@ class Server:
 
         Without `at`: now. `at` one of crash.CRASHES: when the `nth` event from now on comes to this point. Raises UnknownFault.
         """
+        if self._attached:
+            raise UnknownFault("this server is a part of an application: only the application's process can end it.")
         self._crash.order(at, nth, with_log=self._log is not None)
 
     async def restart(self) -> None:
@@ -280,8 +282,6 @@ class Server:
         await run.close_log(abandon=True)
         await host.stop()
         await run.guests.finish()
-
-    # -- its steps ------------------------------------------------------------------------------------------------------------------
 
     def _next(self) -> int:
         self._emitted += 1

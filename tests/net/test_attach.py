@@ -15,7 +15,7 @@ import socketio
 from aiohttp import web
 from socketio.packet import Packet
 
-from realtime_lab.errors import AlreadyClosed, ConnectTimeout, InvalidSetting
+from realtime_lab.errors import AlreadyClosed, ConnectTimeout, InvalidSetting, UnknownFault
 from realtime_lab.net.client import Client
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.packets import StrictPacket
@@ -162,6 +162,14 @@ def test_what_is_no_async_server_is_refused(what: Any) -> None:
 def test_a_server_that_accepts_before_it_asks_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="always_connect=False"):
         Server.attach(socketio.AsyncServer(async_mode="asgi", always_connect=True))
+
+
+def test_it_cannot_crash_alone() -> None:
+    server = Server.attach(socketio.AsyncServer(async_mode="asgi"))
+    for where in ({}, {"at": "before_ack"}):
+        with pytest.raises(UnknownFault, match="only the application's process can end it"):
+            server.crash(**where)
+    assert server.armed == ""
 
 
 def test_its_packets_are_read_strictly_and_a_codec_that_does_not_is_refused() -> None:
