@@ -16,6 +16,7 @@ class Check:
     minutes: float  # what one run may take at most; a longer run has failed
     runs: int = 1
     busy_loops: int = 0  # this many processes compute beside it
+    left_out: str = ""  # why it cannot be run here
 
 
 PYTEST = (sys.executable, "-m", "pytest")
@@ -114,9 +115,9 @@ VERSIONS = tuple(
         sentence="What these versions touch works with them.",
         command=(sys.executable, "-m", "tests.versions", *row.name.split()),
         minutes=28,
+        left_out="" if interpreter(row.python) else f"there is no Python {row.python} here",
     )
     for row in ROWS
-    if interpreter(row.python)
 )
 
 LISTS = {"checks": CHECKS, "flakes": FLAKES, "versions": VERSIONS}
