@@ -161,7 +161,7 @@ async def test_what_was_emitted_before_a_crash_is_not_left_to_chance(point: str)
             await it.server.emit("told", n)
 
         it.server.crash(at=point, nth=2)
-        for n in (1, 2, 3):
+        for n in (1, 2):  # a third one may have been handled before the second one's acknowledgement has left
             client.emit("tell", n)
         await until(lambda: it.server.state == "crashed")
         await until(lambda: not bob.connected)
