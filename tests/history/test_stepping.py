@@ -117,3 +117,13 @@ def test_of_more_news_than_two_there_is_only_a_sign(names, said, more):
     stepping.pause(first)
     sentences = [f"chat message #1 of a from server to {name}: still on the way" for name in said]
     assert stepping.caption(story.events) == f"Paused at event {first} of {len(story.events)}: {'; '.join(sentences)}{more}"
+
+
+def test_on_the_way_back_every_change_is_a_stop_also_the_first_one():
+    events, stepping = Story("alice").events, Stepping()
+    stepping.pause(1)
+    assert stepping.caption(events) == f"Paused at event 1 of {len(events)}"
+    stepping.forward(events)
+    assert stepping.caption(events) == f"Paused at event 2 of {len(events)}: alice: trying to connect"
+    stepping.back(events)
+    assert stepping.at == 1
