@@ -41,3 +41,11 @@ def in_order(places: tuple[int, ...]) -> Arrivals:
 
 def test_what_came_late_and_what_came_twice() -> None:
     assert told(in_order(tuple(range(len(ALL))))) == (["#2", "#1", "#9", "#2", "#3", "#3"], ["#2", "#3"], ["#1"])
+
+
+def test_of_two_at_one_place_none_is_late() -> None:
+    """A server of the learner's own may give one id to messages of two events."""
+    arrivals = Arrivals()
+    for seq in (1, 2):
+        arrivals.add(Arrival(10 + seq, -1, seq, ALICE, (0, 7)), f"#{seq}")
+    assert told(arrivals) == (["#1", "#2"], [], [])

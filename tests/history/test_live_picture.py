@@ -88,3 +88,8 @@ def test_before_anything_has_happened_the_legend_says_so():
     picture = LivePicture(Layout(), {})
     assert len(picture.keys) == 1
     assert "nothing has happened yet" in picture.keys[0]
+
+
+def test_a_message_of_which_nothing_is_known_any_more_has_no_sentence():
+    picture = LivePicture(layout(lost_ack().events), {})
+    assert [element.get("aria-label") for element in groups(ElementTree.fromstring(picture.svg), "rl-message")] == [""]

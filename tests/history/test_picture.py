@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.history.journal import Event
-from realtime_lab.history.picture import LONG, Picture
+from realtime_lab.history.picture import LONG, NAMED, Picture
 from realtime_lab.history.plan import Layout
 from realtime_lab.history.space_time import layout
 from realtime_lab.history.steps import Steps
@@ -283,3 +283,51 @@ def test_a_picture_may_begin_with_what_has_happened_and_heartbeats_show_nowhere(
     going_on = Picture(18, story.events)
     going_on.feed(story.journal.record("bob", "wire", sid="sid2", direction="upstream", type="engine", text="3"))
     assert svg(going_on.layout()) == before
+
+
+def test_its_summary_names_no_more_than_twenty_five_messages_of_a_kind() -> None:
+    story = Story("alice")
+    story.stall("alice")
+    story.emit("alice", times=NAMED)
+    assert picture(story.events).layout().summary.endswith("#24 #25")
+    story.emit("alice")
+    assert picture(story.events).layout().summary.endswith("#24 #25 … (26)")
+
+
+def test_the_steps_that_are_left_out_are_counted_through_all_chapters() -> None:
+    story = Story("alice")
+    for _ in range(30):
+        story.emit("alice")
+        story.settle()
+    shown, whole = (picture(story.events, last, long=5).layout() for last in (6, EVERYTHING))
+    assert (shown.steps, shown.left_out) == (6, whole.steps - 6)
+
+
+def test_who_tries_to_connect_does_so_at_the_end_of_the_last_chapter_only() -> None:
+    shown = []
+    for tries in (False, True):
+        story = Story("alice")
+        story.join("bob")
+        if tries:
+            story.journal.record("bob", "connecting")
+        for _ in range(5):
+            story.emit("alice")
+            story.settle()
+        shown.append(picture(story.events, long=5).layout())
+    idle, trying = shown
+    assert [(mark.lane, mark.step) for mark in trying.marks if mark.style == "connecting"] == [("bob", idle.steps)]
+    assert trying.steps == idle.steps + 1
+    assert trying.arrows == idle.arrows
+
+
+def test_heartbeats_do_not_end_a_chapter() -> None:
+    shown = []
+    for beats in (0, 20):
+        story = Story("alice")
+        for _ in range(4):
+            story.emit("alice")
+            story.settle()
+            for _ in range(beats):
+                story.journal.record("alice", "wire", sid=story.believes["alice"], direction="upstream", type="engine")
+        shown.append(picture(story.events, long=30).layout())
+    assert shown[0] == shown[1]

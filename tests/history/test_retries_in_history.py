@@ -20,6 +20,7 @@ from realtime_lab.history.twin import text
 from realtime_lab.history.verdict import Leg, verdict
 from realtime_lab.history.words import Place, box_of, width
 from tests.examples import every_fourth, examples
+from tests.history.stories import Story
 from tests.history.stories_of_retries import (
     BEFORE_COMMIT,
     LATE,
@@ -793,3 +794,25 @@ def test_any_run_can_be_judged_said_and_drawn(script: list[tuple[str, int]], las
         assert not (undecided | lost) & set(leg.received)
         assert set(leg.acked_unhandled) <= undecided | lost
         assert all(reason for _, reason in leg.lost)
+
+
+def test_what_the_server_rejects_has_a_mark_of_its_own() -> None:
+    story = Retries("alice")
+    story.hand_over("alice", story.keep("alice"))
+    story.arrive("alice", "failed")
+    story.ack("alice", 0, "rejected")
+    story.settled("alice", 0, "rejected", "ValueError: no")
+    found = mark(story, "rejected")
+    assert (found.word, found.sentence, found.labels) == ("rejected", "rejected by the server", "#1")
+
+
+def test_a_client_that_turns_away_its_first_packet_throws_nothing_away() -> None:
+    """What it was given before the break comes again as the first packet of the new connection."""
+    story = Story("bob")
+    sid = story.believes["bob"]
+    story.publish()
+    story.journal.record("bob", "wire", sid=sid, direction="downstream", index=0, event="chat message", type="EVENT")
+    story.journal.record("bob", "discarded", sid=sid, index=0, event="chat message", offset=1, reason="repeat")
+    (turned_away,) = Journeys(story.events).copies
+    assert turned_away.turned_away == "repeat"
+    assert not [each for each in layout(story.events).marks if each.style == "discarded"]

@@ -88,3 +88,42 @@ def test_while_it_is_paused_the_history_goes_on():
     assert stepping.part(story.events) == before
     stepping.forward(story.events)
     assert stepping.caption(story.events).startswith(f"Paused at event {stepping.at} of {len(story.events)}: chat message #3 from alice")
+
+
+@pytest.mark.parametrize("at", [3, 6, 20])
+def test_what_is_new_is_said_whatever_was_looked_at_before(at):
+    events, walked, jumped = cut_in_between().events, Stepping(), Stepping()
+    walked.pause(0)
+    while walked.at < at:
+        walked.forward(events)
+    jumped.pause(at)
+    assert walked.at == at
+    assert jumped.caption(events) == walked.caption(events) != f"Paused at event {at} of {len(events)}"
+
+
+def test_a_step_forward_of_what_is_live_stops_at_its_end():
+    events, stepping = cut_in_between().events, Stepping()
+    stepping.forward(events)
+    assert stepping.at == len(events)
+
+
+@pytest.mark.parametrize(("names", "said", "more"), [("abc", "bc", ""), ("abcd", "db", "; …")])
+def test_of_more_news_than_two_there_is_only_a_sign(names, said, more):
+    """What is new is said from the uppermost lane down."""
+    story, stepping = Story(*names), Stepping()
+    story.emit("a")
+    story.carry("a", "upstream")
+    first = next(place for place, event in enumerate(story.events, 1) if event.kind == "emitted" and event.node == "server")
+    stepping.pause(first)
+    sentences = [f"chat message #1 of a from server to {name}: still on the way" for name in said]
+    assert stepping.caption(story.events) == f"Paused at event {first} of {len(story.events)}: {'; '.join(sentences)}{more}"
+
+
+def test_on_the_way_back_every_change_is_a_stop_also_the_first_one():
+    events, stepping = Story("alice").events, Stepping()
+    stepping.pause(1)
+    assert stepping.caption(events) == f"Paused at event 1 of {len(events)}"
+    stepping.forward(events)
+    assert stepping.caption(events) == f"Paused at event 2 of {len(events)}: alice: trying to connect"
+    stepping.back(events)
+    assert stepping.at == 1
