@@ -132,11 +132,20 @@ def ends_within(seconds: float) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Of the packets to connections that have just been cut."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def piece(mode: str, seeds: Sequence[int]) -> Outcome:
     """To be called in a process of its own, which ends if the piece does not."""
-    logging.disable(logging.CRITICAL)
     outcome = Outcome()
-    with ends_within(LIMIT + GRACE):
+    with silence(), ends_within(LIMIT + GRACE):
         results = asyncio.run(side_by_side(mode, [MODES[mode].schedule(seed) for seed in seeds]))
     for seed, result in zip(seeds, results, strict=True):
         if isinstance(result, BaseException):  # what the soak itself fails with, too

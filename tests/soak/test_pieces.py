@@ -1,6 +1,7 @@
 """What a failure of a piece is booked on, what is excused, and that nothing which hangs or dies stays without its seed."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections import Counter
@@ -92,6 +93,11 @@ def test_what_fails_is_booked_on_its_own_seed_and_the_others_count(
 def test_where_a_seed_hangs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "LIMIT", 0.1)
     assert "await asyncio.sleep(60 if seed == 2 else 0)" in of(monkeypatch, second_hangs).failures[0].wrong
+
+
+def test_what_a_piece_silences_is_heard_again_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    of(monkeypatch, second_raises)
+    assert logging.getLogger("realtime_lab").isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.full
