@@ -30,6 +30,12 @@ def quiet_port(seed: int) -> int:
     raise AssertionError("no free port")
 
 
+def refused(port: int) -> bool:
+    """Can nobody connect there?"""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def connections() -> int:
     """How many TCP sockets this process has open, where the system tells (Linux)."""
     table, own = Path("/proc/self/net/tcp"), Path("/proc/self/fd")

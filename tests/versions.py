@@ -39,6 +39,11 @@ class Row:
         """As it is chosen."""
         return " ".join([f"python{self.python}", *(f"{package}=={version}" for package, version in self.packages.items())])
 
+    @property
+    def left_out(self) -> str:
+        """Why it cannot be run here."""
+        return "" if interpreter(self.python) else f"there is no Python {self.python} here"
+
 
 ROWS = (
     Row("3.11", {"ipykernel": "6.29.5"}),
@@ -82,7 +87,7 @@ def run(row: Row) -> int:
     """Run its suites; print what came of them."""
     python = interpreter(row.python)
     if python is None:
-        print(f"figure: not run, for there is no Python {row.python} here")
+        print(f"figure: not run: {row.left_out}")
         return NOT_THERE
     own = environment(row, python)
     sums = []

@@ -24,9 +24,8 @@ IN_THE_LOG = ("before_commit", "after_commit")
 class CrashPoint:
     """The one crash that is ordered, if any. In production none ever is, and `reached` returns at once."""
 
-    def __init__(self, observe: Observer, die: Callable[[], None], emitted: Callable[[], Awaitable[None]]) -> None:
-        """`emitted` returns when everything that was emitted until now has left."""
-        self._observe, self._die, self._emitted = observe, die, emitted
+    def __init__(self, observe: Observer, die: Callable[[], None]) -> None:
+        self._observe, self._die = observe, die
         self.at: str | None = None
         self._left = 0
         self._out = 0
@@ -69,20 +68,23 @@ class CrashPoint:
             if last:
                 self._calm.set()
 
-    async def reached(self, point: str) -> None:
-        """An event is at this point. If this is where to crash, it never gets any further."""
+    async def reached(self, point: str, emitted: Callable[[], Awaitable[None]]) -> None:
+        """An event is at this point. If this is where to crash, it never gets any further.
+
+        `emitted` returns when everything that was emitted until now has left.
+        """
         if point == "before_apply":
             await self._calm.wait()
         if point != self.at:
             return
         self._left -= 1
         if self._left == 0:
-            await self._end_at(point)
+            await self._end_at(point, emitted)
 
-    async def _end_at(self, point: str) -> None:
+    async def _end_at(self, point: str, emitted: Callable[[], Awaitable[None]]) -> None:
         self._calm.clear()
         try:
-            await self._emitted()
+            await emitted()
             if self.at == point and self._left <= 0:  # nobody has taken it back meanwhile, or ordered another one
                 self._crash(f'crash(at="{point}")')
                 await asyncio.get_running_loop().create_future()  # until the crash cancels it

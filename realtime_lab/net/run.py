@@ -46,6 +46,8 @@ class Run:
         """Held while an event is handled, as long as such a crash is ordered."""
         self._leaving = 0
         """Acknowledgements that a crash waits for."""
+        self._host: Host
+        """Where it listens."""
 
     @property
     def idle(self) -> bool:
@@ -94,8 +96,9 @@ class Run:
         )
         await self.sio.emit(event, data, to=to, skip_sid=skip)
 
-    def crash_after_acknowledgements(self) -> None:
-        """Offer "after_ack" too, for a server that has its transports to itself."""
+    def listens_at(self, host: Host) -> None:
+        """It has its transports to itself. So it can tell what has left, before it crashes, and crash after that ("after_ack")."""
+        self._host = host
 
         async def acknowledged(eio_sid: str) -> None:
             socket = self.sio.eio.sockets.get(eio_sid)
@@ -104,19 +107,11 @@ class Run:
                 try:
                     with self._crash.leaving():
                         if await _taken(socket):
-                            await self._crash.reached("after_ack")
+                            await self._reached("after_ack")
                 finally:
                     self._leaving -= 1
 
         self.sio.acknowledged = acknowledged
-
-    async def emitted_has_left(self, host: Host | None) -> None:
-        """Wait until everything that was emitted is with the other side's system, but not for ever: a stalled one takes nothing."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                await asyncio.gather(*(_taken(socket) for socket in tuple(self.sio.eio.sockets.values())))
-                if host is not None:  # else others own the connections
-                    await host.sent()
 
     def die(self) -> None:
         """The process is killed: everybody is gone, and what is not committed never will be."""
@@ -143,14 +138,21 @@ class Run:
             return answer
 
     async def _reached(self, point: str) -> None:
-        await self._crash.reached(point)
+        await self._crash.reached(point, self._emitted_has_left)
         if self._held and point in BEFORE_NEWS:
             self._held = False
             self.guests.wake()
 
+    async def _emitted_has_left(self) -> None:
+        """Wait until everything that was emitted is with the other side's system, but not for ever: a stalled one takes nothing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await asyncio.gather(*(_taken(socket) for socket in tuple(self.sio.eio.sockets.values())))
+                await self._host.sent()
+
     async def _before_commit(self) -> None:
         if self._intake.receptions.uncommitted:
-            await self._crash.reached("before_commit")
+            await self._reached("before_commit")
 
     def _committed(self, head: int) -> None:
         self._appended.commit(head)

@@ -69,7 +69,7 @@ class Server:
         self._log, self._dedupe, self._observe = log, dedupe, observer
         self._doorkeeper = Doorkeeper(authenticate, rooms, log)
         self._handlers = Handlers()
-        self._crash = CrashPoint(observer, self._die, lambda: self._run.emitted_has_left(self._host))
+        self._crash = CrashPoint(observer, self._die)
         self.disarm = self._crash.disarm
         """Take back a crash that was ordered and has not happened."""
         self._emitted = 0
@@ -131,7 +131,7 @@ class Server:
 
     async def _listen(self) -> None:
         host = Host(self._gate)
-        self._run.crash_after_acknowledgements()
+        self._run.listens_at(host)
         self.sio.eio.start_background_task = host.start_task
         self.sio.attach(host)
         self._address = (self._address[0], await host.start(*self._address, self._kept_port))

@@ -2,12 +2,11 @@
 
 import contextlib
 import queue
-import sys
-import tempfile
 import time
 
 import pytest
-from jupyter_client.manager import KernelManager
+
+from tests.over_ipc import manager_over_ipc
 
 SETUP = """
 from realtime_lab import Lab, allow_asyncio_run
@@ -60,19 +59,16 @@ class Kernel:
 
 @contextlib.contextmanager
 def running_kernel():
-    """Not on ports where that can be: between their choice and their use somebody else may take them."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        way = {} if sys.platform == "win32" else {"transport": "ipc", "ip": f"{folder}/kernel"}
-        manager = KernelManager(kernel_name="python3", **way)
-        manager.start_kernel()
-        kernel = Kernel(manager)
-        try:
-            yield kernel
-        finally:
-            kernel.client.stop_channels()
-            manager.shutdown_kernel(now=True)
-            with contextlib.suppress(queue.Empty):
-                manager.cleanup_resources()
+    manager = manager_over_ipc(kernel_name="python3")
+    manager.start_kernel()
+    kernel = Kernel(manager)
+    try:
+        yield kernel
+    finally:
+        kernel.client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        with contextlib.suppress(queue.Empty):
+            manager.cleanup_resources()
 
 
 @pytest.fixture

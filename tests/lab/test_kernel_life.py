@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from realtime_lab import EventLog
 from tests.course import LESSONS, cells
 from tests.lab.test_kernel import running_kernel
+from tests.ports import refused
 
 pytestmark = pytest.mark.full
 
@@ -91,12 +91,6 @@ def test_interrupt_at_fifty_random_moments_of_a_sweep_leaves_nothing_behind():
         assert errors <= {"KeyboardInterrupt", "CancelledError"} and errors
         assert kernel.run(WORKS) == "1"
         until(lambda: kernel.run(LEFT) == before)
-
-
-def refused(port):
-    """Can nobody connect there?"""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.mark.parametrize("end", ["is killed", "is restarted"])

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ def tell(it: Stack) -> None:
     @it.server.on("tell")
     async def store(sid: str, n: int, tx: Any) -> None:
         await tx.append(CHAT, n)
+
+
+async def stuck(it: Stack, send: Callable[[str, str], Awaitable[object]]) -> None:
+    """The client takes nothing any more, and its sockets are full."""
+    it.link.stall("downstream")
+    for n in range(30):
+        await send(CHAT, f"{n} {'x' * 900_000}")
 
 
 async def test_an_event_that_waits_for_an_answer_to_leave_when_the_server_crashes_reports_nothing(
@@ -139,9 +147,7 @@ async def test_a_client_that_takes_nothing_does_not_keep_a_crash_from_coming(tmp
     async with stack(log=EventLog(tmp_path / "log.db", synchronous="OFF", group=1), dedupe=True) as it:
         tell(it)
         client = await it.connected(replay=True, window=8, **RETRIES)
-        it.link.stall("downstream")
-        for n in range(30):
-            await it.server.publish(CHAT, f"{n} {'x' * 900_000}")
+        await stuck(it, it.server.publish)
         it.server.crash(at="after_commit", nth=2)
         for n in (1, 2):
             client.emit("tell", n)
@@ -171,9 +177,7 @@ async def test_what_was_emitted_before_a_crash_is_not_left_to_chance(point: str)
 async def test_who_takes_nothing_of_what_was_emitted_does_not_keep_a_crash_from_coming() -> None:
     async with stack() as it:
         client = await it.connected()
-        it.link.stall("downstream")
-        for n in range(30):
-            await it.server.emit(CHAT, f"{n} {'x' * 900_000}")
+        await stuck(it, it.server.emit)
         it.server.crash(at="before_ack")
         client.emit(CHAT, 1)
         await until(lambda: it.server.state == "crashed")
@@ -183,9 +187,7 @@ async def test_who_takes_nothing_of_what_was_emitted_does_not_keep_a_crash_from_
 async def test_a_crash_that_is_taken_back_while_it_waits_for_its_last_words_does_not_come(another: bool) -> None:
     async with stack() as it:
         client = await it.connected(ack_timeout=10.0)
-        it.link.stall("downstream")
-        for n in range(30):
-            await it.server.emit(CHAT, f"{n} {'x' * 900_000}")
+        await stuck(it, it.server.emit)
         it.server.crash(at="before_ack")
         fate = client.emit(CHAT, 1)
         await until(lambda: it.at_server == [1])

@@ -35,8 +35,6 @@ class DownResult(Tally):
     raised: list[TryAgain] = field(default_factory=list)
     """By handlers that were told to fail."""
     stuck: str = ""
-    reported: list[str] = field(default_factory=list)
-    """What went wrong in the background."""
 
     def total(self, of: str) -> int:
         """Over all clients."""

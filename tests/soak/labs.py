@@ -31,13 +31,6 @@ class LabsResult(Tally):
     """What came out."""
 
     schedule: Down = field(kw_only=True)
-    reported: list[str] = field(default_factory=list)
-    """What failed in the background of a lab."""
-
-    @property
-    def wrong(self) -> dict[str, Any]:
-        """Everything that a promise was broken by."""
-        return self.broken | ({"reported": self.reported} if self.reported else {})
 
 
 class LabsRun:

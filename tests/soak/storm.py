@@ -28,13 +28,6 @@ class StormResult(Tally):
     """What came out."""
 
     schedule: Storm = field(kw_only=True)
-    reported: list[str] = field(default_factory=list)
-    """What went wrong in the background."""
-
-    @property
-    def wrong(self) -> dict[str, Any]:
-        """Everything that a promise was broken by."""
-        return self.broken | ({"reported": self.reported} if self.reported else {})
 
 
 class StormRun:

@@ -46,6 +46,13 @@ class Tally:
 
     totals: Counter[str] = field(default_factory=Counter)
     broken: dict[str, Any] = field(default_factory=dict)
+    reported: list[str] = field(default_factory=list)
+    """What went wrong in the background."""
+
+    @property
+    def wrong(self) -> dict[str, Any]:
+        """Everything that a promise was broken by."""
+        return self.broken | ({"reported": self.reported} if self.reported else {})
 
     def add(self, design: str, messages: int, found: Cases, name: str) -> None:
         """Count what was found; what the design promises never to happen is wrong."""

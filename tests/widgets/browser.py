@@ -157,16 +157,17 @@ class Notebook:
         for number in range(last + 1):
             self.run(number)
 
-    def run(self, number: int) -> None:
-        """Run this cell, the first one being 0."""
+    def run(self, number: int, *, to_the_end: bool = True) -> None:
+        """Run this cell, the first one being 0, and wait until it has ended, if it is to end."""
         self.page.evaluate(
-            """async number => {
+            """async ([number, toTheEnd]) => {
               const notebook = window.jupyterapp.shell.currentWidget.content;
               notebook.deselectAll();
               notebook.activeCellIndex = number;
-              await window.jupyterapp.commands.execute('notebook:run-cell');
+              const end = window.jupyterapp.commands.execute('notebook:run-cell');
+              await (toTheEnd && end);
             }""",
-            number,
+            [number, to_the_end],
         )
 
     def press(self, tooltip: str) -> None:

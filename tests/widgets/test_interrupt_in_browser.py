@@ -1,11 +1,11 @@
 """After a learner has interrupted cells, and restarted the kernel: the buttons work, no port is taken, and what was kept is there."""
 
 import re
-import socket
-import time
 
 import pytest
 
+from tests.lab.test_kernel_life import until
+from tests.ports import refused
 from tests.widgets.browser import READY, Notebook, browser_page, jupyterlab, write_notebook
 
 ROOM, BLOCKING, WAITING, SWEEP, SCORE = range(5)
@@ -39,7 +39,8 @@ def test_after_interrupts_and_a_restart_the_notebook_works_as_before(browser, tm
         notebook.run(ROOM)
         port = _port(notebook)
         for cell in (BLOCKING, WAITING, SWEEP):
-            _begin(page, cell)
+            notebook.run(cell, to_the_end=False)
+            _cell(page, cell).get_by_text("begun", exact=True).wait_for()  # what comes before it has begun interrupts nothing
             page.locator('[data-command="notebook:interrupt-kernel"]').click()
             _cell(page, cell).get_by_text(re.compile("KeyboardInterrupt|CancelledError")).first.wait_for()
         notebook.press("make alice's link work again")
@@ -53,7 +54,7 @@ def test_after_interrupts_and_a_restart_the_notebook_works_as_before(browser, tm
 
         page.locator('[data-command="notebook:restart-kernel"]').click()
         page.locator(".jp-Dialog .jp-mod-accept").click()
-        _wait_until_free(port)
+        until(lambda: refused(port))
         page.evaluate(READY)
         notebook.run(ROOM)
         notebook.run(SCORE)
@@ -62,30 +63,6 @@ def test_after_interrupts_and_a_restart_the_notebook_works_as_before(browser, tm
 
 def _cell(page, number):
     return page.locator(".jp-CodeCell").nth(number)
-
-
-def _begin(page, number):
-    """Run a cell that does not end, and wait until the kernel is at it."""
-    page.evaluate(
-        """number => {
-          const notebook = window.jupyterapp.shell.currentWidget.content;
-          notebook.deselectAll();
-          notebook.activeCellIndex = number;
-          void window.jupyterapp.commands.execute('notebook:run-cell');
-        }""",
-        number,
-    )
-    _cell(page, number).get_by_text("begun", exact=True).wait_for()
-
-
-def _wait_until_free(port):
-    deadline = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return
-        assert time.monotonic() < deadline, "the kernel was restarted, and its port still listens"
-        time.sleep(0.1)
 
 
 def _port(notebook):
