@@ -96,5 +96,7 @@ class Finn:
                 self.settled = True
             case "kept":
                 self.kept |= set(map(int, words))
+            case "because":
+                self.voice.because[int(words[0])] = " ".join(words[1:])
             case "acked" | "misanswered" | "rejected" | "unknown":
                 self.voice.told.setdefault(what, set()).update(map(int, words))

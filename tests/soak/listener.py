@@ -19,6 +19,8 @@ from tests.soak.watched_link import WatchedLink
 
 NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
 END, NOT_NOW = "the end", "not now"
+SURPRISING = ("misanswered", "rejected")
+"""An application that is told one of these is asked how, in case it is not so."""
 EVENTS = {"deposit": DEPOSIT, "tell": TELL}
 QUICK: dict[str, Any] = {
     "retry_delay": 0.02, "retry_delay_max": 0.1, "reconnection_delay": 0.01, "reconnection_delay_max": 0.05, "connect_timeout": 5.0,
@@ -109,6 +111,8 @@ class Listener:
         """What its application was told by now; and what its present process was not told."""
         for n, (answer, delivery) in self.deliveries.items():
             outcome = outcome_of(delivery.fate, answer)
+            if delivery.fate is not None and outcome in SURPRISING:
+                self.voice.because[n] = words_of(delivery.fate)
             if outcome or n > self._born:
                 self.voice.told.setdefault(outcome, set()).add(n)
 
@@ -175,6 +179,11 @@ def outcome_of(fate: Fate | None, answer: str | None) -> str:
     if fate is None:
         return ""
     return "misanswered" if fate.outcome == "acked" and fate.result != answer else fate.outcome
+
+
+def words_of(fate: Fate) -> str:
+    """All of it, in one line."""
+    return f"{fate}, answered {fate.result!r}".replace("\n", " ")
 
 
 async def keep(tx: Effects, name: str) -> None:

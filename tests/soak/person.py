@@ -8,7 +8,7 @@ from realtime_lab import Lab
 from realtime_lab.lab.participant import Participant, Sent
 from tests.soak.down_judge import Life
 from tests.soak.down_schedule import Role
-from tests.soak.listener import DEPOSIT, NEWS, PATIENT, answer_to, head_of, keep, outcome_of
+from tests.soak.listener import DEPOSIT, NEWS, PATIENT, SURPRISING, answer_to, head_of, keep, outcome_of, words_of
 from tests.soak.storm_judge import Voice
 
 
@@ -60,5 +60,8 @@ class Person:
     def outcomes(self) -> None:
         """What it was told about it."""
         for n, (answer, sent) in self.sent.items():
-            self.voice.told.setdefault(outcome_of(sent.fate, answer), set()).add(n)
+            outcome = outcome_of(sent.fate, answer)
+            if sent.fate is not None and outcome in SURPRISING:
+                self.voice.because[n] = words_of(sent.fate)
+            self.voice.told.setdefault(outcome, set()).add(n)
         self.sent.clear()

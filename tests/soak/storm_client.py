@@ -1,6 +1,7 @@
 """A client in a process of its own: python -m tests.soak.storm_client URL NAME STORE. Orders come as lines.
 
 deposit FIRST COUNT, tell FIRST COUNT    emit so many; says "kept NUMBERS", "acked NUMBERS" ... as it is told so
+                                         and "because NUMBER WORDS", where that is a surprise
 full BYTES, room                         its store may not be written beyond this size; as large as it likes
 settle                                   says "settled" when everything that was emitted is finished
 
@@ -16,7 +17,7 @@ from typing import Any
 
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
-from tests.soak.listener import EVENTS, NEWS, PATIENT, answer_to, keep, outcome_of
+from tests.soak.listener import EVENTS, NEWS, PATIENT, SURPRISING, answer_to, keep, outcome_of, words_of
 from tests.soak.orders import Disk, obey, run, say
 
 PIECE = 50
@@ -72,7 +73,10 @@ async def _watch(deliveries: list[tuple[int, str | None, Delivery]]) -> None:
     _tell("kept", [n for n, _, delivery in deliveries if await delivery.kept()])
     fates: dict[str, list[Any]] = {}
     for n, answer, delivery in deliveries:
-        fates.setdefault(outcome_of(await delivery, answer), []).append(n)
+        fate = await delivery
+        fates.setdefault(outcome_of(fate, answer), []).append(n)
+        if outcome_of(fate, answer) in SURPRISING:
+            say("because", n, words_of(fate))
     for outcome, numbers in fates.items():
         _tell(outcome, numbers)
 

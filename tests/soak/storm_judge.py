@@ -90,9 +90,16 @@ class Voice:
     """It had no disk space, and had not been told that they were safe."""
     births: list[int] = field(default_factory=list)
     """The last number before each start of a process without a store: to the next one nothing of it is known."""
+    because: dict[int, str] = field(default_factory=dict)
+    """In which words it was told that something was rejected, or what another answer it was given."""
 
     def of(self, word: str) -> set[int]:
         return self.told.get(word, set())
+
+    def what_was_said_of(self, n: int) -> str:
+        """All that it was told about one of them."""
+        words = [word for word, numbers in self.told.items() if word and n in numbers]
+        return " ".join([f"{n}:", *words, self.because.get(n, "")]).strip()
 
 
 def judge_up(voice: Voice, effects: Sequence[int]) -> Cases:
@@ -104,6 +111,7 @@ def judge_up(voice: Voice, effects: Sequence[int]) -> Cases:
     emitted, rejected = set(range(1, voice.emitted + 1)), voice.of("rejected")
     refused = set[int]() if voice.role.numbered else voice.of("refused")
     missing, denied = emitted - applied - refused, rejected | voice.of("refused")
+    false = (voice.of("acked") - applied) | (denied & applied) | (applied - emitted) | voice.of("misanswered")
     first = list(dict.fromkeys(effects))
     borders = [0, *voice.births, voice.emitted]
     lives = [[n for n in first if low < n <= high] for low, high in pairwise(borders)]
@@ -113,7 +121,7 @@ def judge_up(voice: Voice, effects: Sequence[int]) -> Cases:
         REORDERED: [n for life in lives for before, n in pairwise(life) if n < before],
         GONE: sorted(missing & voice.excused),
         UNKNOWN: sorted(voice.of("unknown") | voice.excused),
-        FALSE: sorted((voice.of("acked") - applied) | (denied & applied) | (applied - emitted) | voice.of("misanswered")),
+        FALSE: [voice.what_was_said_of(n) for n in sorted(false)],
         UNTOLD: sorted(voice.of("")),
         REFUSED: sorted(voice.of("refused")),
         REJECTED: sorted(rejected),

@@ -77,7 +77,7 @@ ANNA, ERIN = Role("anna", numbered=False), Role("erin", store=True)
 
 
 def up(effects: list[int], *, role: Role = ERIN, **heard: Any) -> Any:
-    known = {word: heard.pop(word) for word in ("excused", "full", "births") if word in heard}
+    known = {word: heard.pop(word) for word in ("excused", "full", "births", "because") if word in heard}
     return found_in(judge_up(Voice(role, 4, {"" if word == "untold" else word: told for word, told in heard.items()}, **known), effects))
 
 
@@ -101,11 +101,11 @@ def test_what_was_refused_or_died_before_it_was_safe_is_not_lost() -> None:
 
 
 def test_what_an_application_was_told_has_to_be_true() -> None:
-    assert up([1, 2, 4], excused={3}, acked={3})["falsely told"] == [3]
-    assert up([1, 2, 3, 4], rejected={3}, full={3}) == {"falsely told": [3], "rejected": [3]}
-    assert up([1, 2, 3, 4], role=ANNA, refused={3}) == {"falsely told": [3], "refused": [3]}
-    assert up([1, 2, 3, 4, 5]) == {"falsely told": [5]}
-    assert up([1, 2, 3, 4], misanswered={3}) == {"falsely told": [3]}
+    assert up([1, 2, 4], excused={3}, acked={3})["falsely told"] == ["3: acked"]
+    assert up([1, 2, 3, 4], rejected={3}, full={3}, because={3: "no"}) == {"falsely told": ["3: rejected no"], "rejected": [3]}
+    assert up([1, 2, 3, 4], role=ANNA, refused={3}) == {"falsely told": ["3: refused"], "refused": [3]}
+    assert up([1, 2, 3, 4, 5]) == {"falsely told": ["5:"]}
+    assert up([1, 2, 3, 4], misanswered={3}) == {"falsely told": ["3: misanswered"]}
 
 
 def test_who_may_not_refuse_has_lost_what_it_refused() -> None:
