@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from realtime_lab.errors import TryAgain
 from realtime_lab.net.envelope import Peer
 from realtime_lab.net.event_log import Log
 from realtime_lab.rules.dedup import Ledger
@@ -29,7 +30,18 @@ class NumberedClient:
     commits: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
     """What is decided and not committed yet."""
     users: int = 0
+    _newest: int = 0
+    """Which of all connections was the latest that this client has asked for, and got."""
     _ledger: Ledger | None = None
+
+    def came(self, place: int) -> None:
+        """A connection may begin, the so many-th that was asked for. Raises TryAgain if a newer one has begun already.
+
+        Who may connect can take long to find out. Meanwhile the client may have given up, and come again.
+        """
+        if self.client_id and place < self._newest:
+            raise TryAgain("a newer connection of this client was faster. Try again, if this is not the same one.")
+        self._newest = place
 
     async def ledger(self, log: Log) -> Ledger:
         """What was decided so far. Raises as `Log.history_of`."""

@@ -57,6 +57,8 @@ class Guests:
         self._doorkeeper, self._observe, self._take = doorkeeper, observe, take
         self._guests: dict[str, Guest] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = 0
+        """How many have asked to be let in."""
         self._over = False
         sio.on("connect", self._on_connect)
         sio.on("disconnect", self._on_disconnect)
@@ -110,11 +112,13 @@ class Guests:
     # -- python-socketio calls these ------------------------------------------------------------------------------------------------
 
     async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
+        place = self._asked = self._asked + 1
         try:
             peer = peer_of(auth, log=self._log is not None)
             with self._intake.clients.use(peer) as client:  # whoever has it meanwhile is remembered until this is decided
                 identity, rooms = await self._admit(sid, peer, own_auth(auth))
                 check_owner(client.owner, identity)
+                client.came(place)
                 self._welcome(sid, Guest(peer, own_auth(auth), identity), rooms)
         except ValueError as error:
             raise Refusal(f"this server expects: {error}") from None

@@ -273,6 +273,27 @@ async def test_a_websocket_that_breaks_meanwhile_leaves_no_ghost(end: str) -> No
         await until(lambda: [what for what, _ in presence] in ([], ["came", "left"]))  # it may see the break only after the acceptance
 
 
+async def test_a_connection_that_is_admitted_late_does_not_replace_one_that_its_client_made_after_it() -> None:
+    gate = Gate()
+    ours = {"realtime_lab": {"client_id": "hand", "nack": True}}
+    async with stack(authenticate=gate) as it:
+        old, new = (socketio.AsyncClient(reconnection=False, handle_sigint=False) for _ in range(2))
+        why: list[Any] = []
+        old.on("connect_error")(why.append)
+        came = asyncio.create_task(old.connect(it.server.url, auth=ours | {"who": "waits"}, transports=["websocket"]))
+        await until(lambda: gate.asked)
+        await new.connect(it.server.url, auth=ours, transports=["websocket"])
+        gate.answer.set_result("let in at once")
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await came
+        assert "newer" in why[0]["message"]
+        assert why[0]["data"] == {"retryable": True}
+        assert it.server.sids == (new.get_sid("/"),)
+        assert await new.call("nothing", {"id": "hand:1", "data": 0}, timeout=3)
+        await new.disconnect()
+        await until(lambda: nobody_is_there(it.server))
+
+
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_a_server_that_is_closed_meanwhile_waits_for_nobody(transport: str) -> None:
     gate = Gate()
