@@ -16,12 +16,11 @@ from realtime_lab.net.handlers import Begun, raising
 from realtime_lab.net.intake import Intake, too_early, used_before
 from realtime_lab.net.numbered import Row, answer, open_batch
 from realtime_lab.net.open_group import Decision
-from realtime_lab.net.receptions import STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
+from realtime_lab.net.receptions import CANCELLED, STORE_ERRORS, Answer, Arrival, Receptions, again, refused_for_now
 from realtime_lab.net.transaction import Transaction
 from realtime_lab.rules.dedup import GIVEN_UP, TOMBSTONE, Apply, Conflict, Gap, Ledger, Repeat
 
 PLAIN = encode({"ok": True})
-CANCELLED: Answer = {"ok": False, "error": "its handler was cancelled", "retryable": True}
 
 
 class BatchIntake:

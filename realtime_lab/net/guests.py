@@ -18,7 +18,7 @@ from realtime_lab.net.feed import Feed
 from realtime_lab.net.handlers import Handlers
 from realtime_lab.net.intake import Intake
 from realtime_lab.net.packets import Observer
-from realtime_lab.net.receptions import Answer, Arrival
+from realtime_lab.net.receptions import CANCELLED, Answer, Arrival
 from realtime_lab.net.reporting import failure, report
 from realtime_lab.net.sockets import engine_socket
 from realtime_lab.net.tail import Tail
@@ -139,7 +139,10 @@ class Guests:
             return self._sio.not_handled
         peer, index, guest.arrived = guest.peer, guest.arrived, guest.arrived + 1
         intake = self._batches if event == BATCH and peer.batch and peer.client_id else self._intake
-        answer = await self._take(partial(intake.receive, Arrival(sid, index, peer, event, guest.identity), arguments))
+        try:
+            answer = await self._take(partial(intake.receive, Arrival(sid, index, peer, event, guest.identity), arguments))
+        except asyncio.CancelledError:  # python-socketio would acknowledge it (measured), and its sender would believe that it was handled
+            answer = CANCELLED
         if self._over or answer is None or (answer.get("retryable") and not peer.nack):
             return self._sio.not_handled
         if asked.get():

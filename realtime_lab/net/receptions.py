@@ -23,6 +23,8 @@ cause: ContextVar[int] = ContextVar("realtime_lab_cause", default=-1)
 STORE_ERRORS = (StoreFailed, StoreInUse, AlreadyClosed, Moved)
 """The event is not recorded, so its sender should try again."""
 
+CANCELLED: Answer = {"ok": False, "error": "its handler was cancelled", "retryable": True}
+
 
 @dataclass(slots=True, eq=False)  # not frozen: that takes six times as long, and there is one for each event (measured)
 class Arrival:

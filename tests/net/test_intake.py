@@ -325,6 +325,35 @@ async def test_late_events_of_a_replaced_connection_are_not_even_answered(tmp_pa
         assert [event.reason for event in it.of("discarded")] == ["replaced"]
 
 
+@pytest.mark.parametrize("dedupe", [False, True])
+@pytest.mark.parametrize("in_database", [False, True])
+async def test_an_event_whose_handler_was_cancelled_is_not_acknowledged_before_it_is_handled(
+    tmp_path: Path, dedupe: bool, in_database: bool
+) -> None:
+    """python-socketio takes a handler that was cancelled for one that has returned."""
+    begun: list[Any] = []
+
+    async def handle(sid: str, data: Any) -> str:
+        begun.append(data)
+        if len(begun) == 1:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+        return "handled"
+
+    async def handle_in_database(sid: str, data: Any, tx: Any) -> str:
+        return await handle(sid, data)
+
+    async with stack(log=EventLog(tmp_path / "log.db"), dedupe=dedupe) as it:
+        it.server.on(CHAT)(handle_in_database if in_database else handle)
+        fate = await (await it.connected(**RETRIES)).emit(CHAT, "a")
+        assert (fate.outcome, fate.result, begun) == ("acked", "handled", ["a", "a"])
+        begun.clear()
+        fate = await (await it.connected(ack_timeout=3.0)).emit(CHAT, "c")
+        assert (fate.outcome, fate.reason, begun) == ("rejected", "its handler was cancelled", ["c"])
+
+
 async def test_a_handler_that_refuses_in_a_group_undoes_its_own_effect_and_no_other(tmp_path: Path) -> None:
     async with deduping(tmp_path) as it:
         account(it)
