@@ -19,6 +19,8 @@ class Clicks:
     def __init__(self, lab: Lab, outboxes: Outboxes, log: LogTable, wake: Callable[[], None]) -> None:
         self.code = self.problem = ""
         self._lab, self._outboxes, self._log, self._wake = lab, outboxes, log, wake
+        self._numbers: dict[str, int] = {}
+        """Who -> the last number that one of their clicks has taken. The record may not have it yet."""
 
     def _do(self, code: str, action: Action) -> None:
         """`code` is the line that does the same from a cell; `action` runs on the lab's thread."""
@@ -39,20 +41,25 @@ class Clicks:
     def send(self, name: str, times: int, button: Any = None) -> None:
         """They emit, or the server publishes, so many messages."""
 
-        async def send() -> None:
-            for number in numbers:
+        async def hand_in(number: int) -> None:
+            if name == SERVER:
+                await self._lab.publish(CHAT, number)
+            else:
                 self._lab.participants[name].client.emit(CHAT, number)
 
-        async def publish() -> None:
+        async def act() -> None:
             for number in numbers:
-                await self._lab.publish(CHAT, number)
+                try:
+                    await hand_in(number)
+                except RealtimeLabError:
+                    self._numbers[name] = number - (name == SERVER)  # a client's is on record as handed in, and refused
+                    raise
 
-        first = 1 + len(self._outboxes.of(name).handed_in)
-        numbers = range(first, first + times)
+        first = 1 + max(len(self._outboxes.of(name).handed_in), self._numbers.get(name, 0))
+        numbers, self._numbers[name] = range(first, first + times), first + times - 1
         verb = "await lab.publish" if name == SERVER else f"{in_code(name)}.emit"
         one, many = f'{verb}("{CHAT}", {first})', f'for n in range({first}, {first + times}): {verb}("{CHAT}", n)'
-        code = one if times == 1 else many
-        self._do(code, publish if name == SERVER else send)
+        self._do(one if times == 1 else many, act)
 
     def break_link(self, name: str, fault: str, button: Any = None) -> None:
         """A fault of a link, or its repair: the call of one of its methods."""

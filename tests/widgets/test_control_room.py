@@ -60,9 +60,9 @@ class Room:
         await self.until(lambda: all(word in self.row(name).children[0].value for word in words))
 
 
-def in_a_room(work, *, dedupe=False, **options):
+def in_a_room(work, *, dedupe=False, log=False, **options):
     async def main():
-        async with Lab.start(dedupe=dedupe) as lab:
+        async with Lab.start(dedupe=dedupe, log=log) as lab:
             await lab.join("alice", **options)
             await lab.join("bob")
             room = Room(control_room(lab))
@@ -91,6 +91,31 @@ def test_each_button_says_the_line_of_code_that_does_the_same():
         assert lab.verdict().leg("alice", "server").received == ("#1", "#2", "#3", "#4", "#5", "#6")
 
     in_a_room(work)
+
+
+def test_clicks_that_come_faster_than_the_picture_have_numbers_of_their_own():
+    async def work(lab, room):
+        for label in ("Send", "Send 5", "Send"):
+            room.press("alice", label)
+        await room.until(lambda: "alice.emit(&quot;chat message&quot;, 7)" in room.said.value)
+        await lab.settle()
+        assert [event.data for event in lab.journal if event.kind == "emitted" and event.node == "alice"] == [*range(1, 8)]
+
+    in_a_room(work)
+
+
+@pytest.mark.parametrize(("name", "verb", "next_one"), [("alice", "Send", 2), ("server", "Publish", 1)])
+def test_what_is_refused_has_used_a_number_where_it_counts_as_handed_in(name, verb, next_one):
+    async def work(lab, room):
+        lab.links["alice"].cut()
+        lab.server.crash()
+        await lab.settle()
+        room.press(name, f"{verb} 5")
+        await room.until(lambda: "NotConnected" in room.said.value or "AlreadyClosed" in room.said.value)
+        room.press(name, verb)
+        await room.until(lambda: f"(&quot;chat message&quot;, {next_one})" in room.said.value)
+
+    in_a_room(work, log=True)
 
 
 def test_the_rows_say_what_the_link_is_and_what_the_client_believes():
