@@ -139,7 +139,7 @@ class LogSteps:
         """From where it was stored; or later, if what is before it has not left by then."""
         box, latest = self._box(copy.message), self._latest.get(sid)
         if latest is not None and latest.step >= box.step:
-            self._follow(copy, sid, box, *self._lanes.orders([copy.receiver]))
+            self._follow(copy, sid, *self._lanes.orders([copy.receiver]))
             return
         if latest is not None:
             latest.later.append(box)

@@ -43,7 +43,7 @@ def text(layout: Layout) -> str:
 
     An acknowledgement that came is not said: what follows shows it.
     """
-    width = max((len(name) for name in layout.rows), default=0)
+    width = max(map(len, layout.rows))  # the server has a lane in every picture
     both: list[Mark | Arrow] = [*layout.marks, *(arrow for arrow in layout.arrows if arrow.style != "ack")]
     lines: list[_Line | _Stored | Mark] = []
     open_lines: dict[str, dict[str, _Line]] = defaultdict(dict)

@@ -67,3 +67,16 @@ def test_another_standing_to_the_log_concerns_what_is_in_the_log_and_has_not_com
     assert watch.looked_at() == [], "nothing has changed"
     story.new_database()
     assert watch.looked_at() == ["#2"]
+
+
+def test_what_nobody_sent_is_lost_for_a_client_without_an_offset_when_its_connection_ends_also_after_a_trim() -> None:
+    watch = Watch(story := Replays("bob", bare=["bob"], relay=False))
+    story.publish()
+    story.settle()
+    story.trim(2)
+    story.store()
+    watch.catch_up()
+    assert watch.judge.verdict().lost == ()
+    story.both_notice("bob")
+    watch.catch_up()
+    assert watch.judge.verdict().leg("server", "bob").lost == (("#2", "bob was not connected"),)

@@ -274,6 +274,8 @@ def test_what_was_lost_in_one_chapter_while_its_copy_was_under_way_comes_from_th
         assert drawn(parts) == drawn(whole)
         (lost,) = (arrow for arrow in parts.arrows if arrow.style == "lost")
         assert lost.start < lost.end
+    thrown_away = next(event for event in story.events if event.event == "new database")
+    assert drawn(in_two(story.events, thrown_away)) == drawn(whole), "in the next one, while its copy comes from before"
 
 
 def test_a_picture_may_begin_with_what_has_happened_and_heartbeats_show_nowhere() -> None:
@@ -331,3 +333,40 @@ def test_heartbeats_do_not_end_a_chapter() -> None:
                 story.journal.record("alice", "wire", sid=story.believes["alice"], direction="upstream", type="engine")
         shown.append(picture(story.events, long=30).layout())
     assert shown[0] == shown[1]
+
+
+def test_what_is_under_way_stays_in_the_picture_also_when_all_that_happens_is_that_events_are_stored() -> None:
+    story = Replays("alice", relay=False)
+    story.stall("alice")
+    story.emit("alice")
+    for _ in range(40):
+        story.store()
+    (held,) = (arrow for arrow in picture(story.events, 12, too_long=10, long=10).layout().arrows if arrow.sender == "alice")
+    assert held.style == "held"
+
+
+def test_what_a_handler_passes_on_when_it_has_returned_is_shown_with_its_cause() -> None:
+    story = Story("alice", "bob", relay=False)
+    story.emit("alice")
+    story.settle()
+    story.publish(cause=0, skip="sid1")
+    story.settle()
+    assert picture(story.events, long=1).layout() == layout(story.events)
+
+
+def test_a_server_that_went_down_long_ago_is_down_to_the_end() -> None:
+    story = Retries("alice")
+    story.crash("crash()")
+    story.notice("alice")
+    for _ in range(6):
+        story.fault("alice", "latency")
+    shown = picture(story.events, 2, long=1).layout()
+    ((start, end),) = next(lane.online for lane in shown.lanes if lane.name == "server")
+    assert end <= max(start, 0), "nothing of its lane is shown as running"
+
+
+def test_a_server_that_goes_down_before_anything_else_is_down() -> None:
+    story = Retries()
+    story.crash("crash()")
+    assert picture(story.events).layout().lanes == layout(story.events).lanes
+    assert layout(story.events).lanes[0].online == ((0, 0),)

@@ -398,3 +398,8 @@ def test_what_was_sent_before_somebody_joined_is_asked_of_it_only_if_it_comes() 
     assert (result.leg("alice", "carol").sent, result.leg("alice", "carol").in_flight) == ((), ())
     story.settle()
     assert verdict(story.events).leg("alice", "carol").received == ("#1",)
+
+
+def test_end_to_end_what_arrived_is_counted_once_however_often_and_by_whomever_it_was_passed_on() -> None:
+    leg = Leg("server", "bob", (), ("#1", "#1"), (), ("#1",), (), (), (), (), (), end_to_end=True)
+    assert leg.arrived == 1
