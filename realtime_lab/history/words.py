@@ -98,6 +98,8 @@ def _crosses(line: Box, box: Box) -> bool:
     start, end = max(x1, box[0]), min(x2, box[2])
     if start > end:
         return False
-    slope = (y2 - y1) / (x2 - x1) if x2 > x1 else 0.0
-    ends = (y1, y2) if x1 == x2 else (y1 + slope * (start - x1), y1 + slope * (end - x1))
+    ends = (y1, y2)
+    if x1 < x2:
+        slope = (y2 - y1) / (x2 - x1)
+        ends = (y1 + slope * (start - x1), y1 + slope * (end - x1))
     return min(ends) < box[3] and box[1] < max(ends)
