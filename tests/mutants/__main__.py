@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reasons = Explained(EXPLAINED)
     known = Known(path, tree_hash(*READ))
     known.load(keep=options.keep_killed)
-    trial = Trial(options.only, options.minutes, known)
+    trial = Trial(options.only, options.minutes, known, reasons)
     left_out = [*(f"--ignore={file}" for file in BREAK_RULES_THEMSELVES), *(f"--deselect=tests/history/{test}" for test in LONG)]
     quiet = ("-q", "--capture=no", "--tb=no", "--hypothesis-profile=mutants")
     plugins = ("no:nbval", "no:xdist", "no:cacheprovider")

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -59,8 +59,9 @@ class Known:
 class Trial:
     """A plugin of pytest: in the place of running the tests once, they are run for each mutant."""
 
-    def __init__(self, only: Sequence[str], minutes: float, known: Known) -> None:
-        self.only, self.known = only, known
+    def __init__(self, only: Sequence[str], minutes: float, known: Known, explained: Container[Name] = ()) -> None:
+        """`explained`: what has long been known to survive is tried last, because to see it survive again takes longest."""
+        self.only, self.known, self.explained = only, known, explained
         self.end = time.monotonic() + minutes * 60
         self.mutants: list[Mutant] = []
         self.broken: list[str] = []
@@ -83,7 +84,7 @@ class Trial:
         if self.broken:
             return
         saved = time.monotonic()
-        for mutant in self.mutants:
+        for mutant in sorted(self.mutants, key=lambda mutant: mutant.name in self.explained):
             if time.monotonic() > self.end:
                 break
             if mutant.name not in self.known.verdicts:
