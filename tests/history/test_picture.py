@@ -254,30 +254,6 @@ def test_what_is_drawn_anew_does_not_grow_with_the_history(story, monkeypatch: p
     assert len(now.arrows) + len(now.marks) < 200
 
 
-def test_what_was_lost_in_one_chapter_while_its_copy_was_under_way_comes_from_the_left_edge_of_the_next() -> None:
-    story = Replays("alice", "bob", relay=False)
-    story.publish()
-    story.settle()
-    story.publish()
-    story.new_database()
-    for _ in range(2):
-        story.publish()
-        story.carry("alice", "downstream")
-    story.cut("bob")
-    story.both_notice("bob")
-    story.come_back("bob")
-    story.settle()
-    whole = layout(story.events)
-    assert "#2  lost: a new database took its place" in text(whole)
-    for long in (1, 3):
-        parts = picture(story.events, long=long, too_long=long).layout()
-        assert drawn(parts) == drawn(whole)
-        (lost,) = (arrow for arrow in parts.arrows if arrow.style == "lost")
-        assert lost.start < lost.end
-    thrown_away = next(event for event in story.events if event.event == "new database")
-    assert drawn(in_two(story.events, thrown_away)) == drawn(whole), "in the next one, while its copy comes from before"
-
-
 def test_a_picture_may_begin_with_what_has_happened_and_heartbeats_show_nowhere() -> None:
     story = RUNS["missed"]()
     before = svg(Picture(18, story.events).layout())

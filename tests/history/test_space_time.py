@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from realtime_lab.history.chapter import Chapter
 from realtime_lab.history.journeys import Journeys
+from realtime_lab.history.leg import ids
 from realtime_lab.history.looks import ARROWS, PALE
-from realtime_lab.history.space_time import Arrow, Lane, Layout, Mark, layout
+from realtime_lab.history.space_time import Arrow, Lane, Layout, Mark, layout, plan_of, summary
 from realtime_lab.history.steps import Steps
 from realtime_lab.history.svg import FULL, NOTE, Drawing, svg
 from realtime_lab.history.twin import text
-from realtime_lab.history.verdict import Judge
+from realtime_lab.history.verdict import Judge, verdict
 from realtime_lab.history.words import Box, Place, Words, box_of, width
 from tests.examples import every_fourth, examples
 from tests.history.stories import (
@@ -35,6 +36,7 @@ from tests.history.stories import (
     stalled,
     two_cooks,
 )
+from tests.history.stories_of_replay import Replays
 from tests.history.stories_of_retries import Retries
 from tests.history.test_verdict import play, steps
 
@@ -809,3 +811,34 @@ def test_what_crosses_its_link_and_finds_nobody_ends_just_before_its_client() ->
     story.carry("alice", "downstream")
     (arrow,) = layout(story.events).arrows
     assert (arrow.style, arrow.reach) == ("lost", pytest.approx(0.85))
+
+
+def test_of_more_messages_than_are_named_only_the_number_is_said() -> None:
+    story = Story("alice")
+    story.stall("alice")
+    story.emit("alice", times=3)
+    judged, rows = verdict(story.events), layout(story.events).rows
+    assert summary(judged, rows, 3) == "3 sent by alice, 0 arrived at server, on the way #1 #2 #3"
+    assert summary(judged, rows, 2) == "3 sent by alice, 0 arrived at server, on the way #1 #2 … (3)"
+    assert ids(["#1", "#2"], 2) == "#1 #2"
+
+
+def test_clients_stand_by_turns_below_and_above_and_have_a_note_only_if_they_are_foreign() -> None:
+    lanes = layout(Story(*"abcdefgh").events).lanes
+    assert [lane.name for lane in sorted(lanes, key=lambda lane: lane.row)] == ["h", "f", "d", "a", "server", "b", "c", "e", "g"]
+    assert {lane.note for lane in lanes} == {""}
+
+
+def test_what_was_lost_before_a_chapter_begins_comes_from_its_left_edge() -> None:
+    story = Replays("bob", relay=False)
+    story.settle()
+    story.publish()
+    story.new_database()
+    begin = len(story.events)
+    story.break_and_notice("bob")
+    judge = Judge(story.events)
+    judge.verdict()
+    (earlier,) = (copy for copy in judge.journeys.sent_since(0) if copy.seq < begin)
+    chapter = Chapter(judge.journeys, judge.hops, {"bob": ""}, story.events[begin:], under_way=(earlier,))
+    lost = [arrow for arrow in plan_of(chapter, Steps(chapter)).arrows if arrow.style == "lost"]
+    assert [(arrow.label, arrow.start, arrow.reason) for arrow in lost] == [("#1", 0, "a new database took its place")]
