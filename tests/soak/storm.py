@@ -46,7 +46,8 @@ class StormRun:
         """What the server said so about, with the offset."""
         self.flashed: set[int] = set()
         self.published = self.flashes = 0
-        self.calm = False
+        self.busy: tuple[str, ...] | None = None
+        """What the server is at; None: it was not asked."""
 
     async def run(self) -> StormResult:
         """The schedule, then everything is healed, then whatever was promised must have happened."""
@@ -149,12 +150,12 @@ class StormRun:
             case "restarted":
                 self.count["crashes"] += 1
             case "calm":
-                self.calm = words == ("1",)
+                self.busy = words
 
     # -- the end --------------------------------------------------------------------------------------------------------------------
 
     async def _heal(self) -> None:
-        self.finn.settled = self.calm = False
+        self.finn.settled, self.busy = False, None
         if await self._wait(self._settled, "not settled"):
             self.server.order("end")  # whoever has been given it has been given everything before it, or never will be
             await self._wait(self._ended, "the end has not come")
@@ -163,7 +164,7 @@ class StormRun:
         return self.finn.life.first >= 0 and all(each.client.session or not each.role.numbered for each in self.crew.values())
 
     def _settled(self) -> bool:
-        return self.calm and self.finn.settled and all(listener.settled for listener in self.crew.values())
+        return self.busy == () and self.finn.settled and all(listener.settled for listener in self.crew.values())
 
     def _ended(self) -> bool:
         clients = [listener for listener in self.crew.values() if listener.role.numbered]
@@ -173,7 +174,7 @@ class StormRun:
         if await holds_at_last(holds, self._moved, self._go_on, self.limit):
             return True
         crew = {name: (each.client.state, each.client.offset, each.settled, each.has(END)) for name, each in self.crew.items()}
-        self.result.broken["stuck"] = f"{otherwise}: calm {self.calm}, {crew}, finn {self.finn.settled} {self.finn.moved}"
+        self.result.broken["stuck"] = f"{otherwise}: the server is at {self.busy}, {crew}, finn {self.finn.settled} {self.finn.moved}"
         return False
 
     def _moved(self) -> Any:

@@ -4,7 +4,7 @@ publish FIRST COUNT [ROOM]    publish so many; says "stored NAME OFFSET", or "re
 flash FIRST COUNT             emit so many to everybody, without the log; says "flashed FIRST COUNT"
 crash NTH [AT]                crash, now or at this point; restart says "restarted"
 full BYTES, room              no file may be written beyond this size; as large as they like
-calm                          take back a crash that has not happened; says "calm 1" if nothing is left to be done, else "calm 0"
+calm                          take back a crash that has not happened; says "calm", and what is still to be done, if there is anything
 end                           publish that it is the end
 """
 
@@ -89,7 +89,12 @@ class StormServer:
 
     async def _on_calm(self) -> None:
         self.server.disarm()
-        say("calm", int(self.server.idle and not self.publishing))
+        run = self.server._run
+        busy = {
+            "publishing": self.publishing, "handling": not run._intake.idle, "feeding": not run.guests.idle,
+            "something": not self.server.idle,
+        }  # fmt: skip
+        say("calm", *(what for what, there_is in busy.items() if there_is))
 
     async def _publish(self, name: str, to: str | None = None) -> None:
         with suppress(AlreadyClosed):  # it has crashed, and nobody knows whether it was committed
