@@ -14,7 +14,7 @@ from tests.soak.child import Child
 from tests.soak.down_judge import Rows
 from tests.soak.down_schedule import Deed
 from tests.soak.finn import Finn
-from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, rows_of
+from tests.soak.listener import END, EVENTS, EVERY, PATIENT, Listener, effects_of, rows_of
 from tests.soak.patience import holds_at_last
 from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
@@ -100,7 +100,9 @@ class StormRun:
         if name == FINN.name:
             self.finn.emit(what, count)
         else:
-            self.crew[name].emit(count, EVENTS[what])
+            for first in range(0, count, EVERY):
+                self.crew[name].emit(min(EVERY, count - first), EVENTS[what])
+                self.crew[name].note()
 
     def _disk(self, step: Deed) -> None:
         self.count["full disks"] += step.what == "full"

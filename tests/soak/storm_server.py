@@ -13,11 +13,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from realtime_lab.errors import AlreadyClosed, StoreFailed
+from realtime_lab.errors import AlreadyClosed, StoreFailed, TryAgain
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
-from tests.soak.listener import DEPOSIT, END, FLASH, NEWS, TELL
+from tests.soak.listener import DEPOSIT, END, FLASH, NEWS, NOT_NOW, NOTE, TELL
 from tests.soak.orders import Disk, obey, run, say
 
 EFFECT = "INSERT INTO effects (name) VALUES (?)"
@@ -34,6 +35,9 @@ class StormServer:
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
         self.server.on(TELL)(self._tell)
+        self.server.on(NOTE)(self._note)
+        self.refused: set[tuple[str, int]] = set()
+        """What was refused for now, once."""
         self.disk = Disk()
         self.publishing: set[asyncio.Task[None]] = set()
 
@@ -49,7 +53,19 @@ class StormServer:
 
     async def _deposit(self, sid: str, name: str, tx: Any) -> str:
         await tx.execute(EFFECT, (name,))
+        self._perhaps_refuse(name, 300)
         return name
+
+    async def _note(self, sid: str, name: str) -> None:
+        """Takes a while, in which what is before it in the batch may turn out not to be committed."""
+        await asyncio.sleep(crc32(name.encode()) % 5 / 1000)
+        self._perhaps_refuse(name, 3)
+
+    def _perhaps_refuse(self, name: str, one_in: int) -> None:
+        """Raises TryAgain for some, the first time that this process is asked."""
+        if crc32(name.encode()) % one_in == 0 and (name, one_in) not in self.refused:
+            self.refused.add((name, one_in))
+            raise TryAgain(NOT_NOW)
 
     async def _tell(self, sid: str, name: str, tx: Any) -> None:
         await tx.execute(EFFECT, (name,))
