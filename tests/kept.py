@@ -11,14 +11,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def tree_hash(*places: str) -> str:
-    """Name the content of the tree, or of these places in it: every file that git knows or would add."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *places], cwd=ROOT, check=True, capture_output=True
-    )
+    """Name the content of the tree, or of these places in it: every file that git knows or would add.
+
+    But not what is only read, *.md: figures are written down there, and are to be those of this tree.
+    """
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *places]
+    listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     digest = hashlib.sha256()
     for name in sorted(set(listing.stdout.split(b"\0")) - {b""}):
         file = ROOT / os.fsdecode(name)
-        if file.is_file():
+        if file.is_file() and file.suffix != ".md":
             digest.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

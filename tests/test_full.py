@@ -1,11 +1,14 @@
 """The runner of the long checks counts runs in a row, goes on where it stopped, and says what it did not reach."""
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.kept import tree_hash
 
 
 @pytest.fixture
@@ -63,6 +66,11 @@ def test_what_does_not_fit_is_not_reached_and_the_next_call_goes_on(
     assert (full.ROOT / "runs").read_text() == "xx", "what had passed was not run again"
     monkeypatch.setattr(full, "tree_hash", lambda: "another tree")
     assert full.main(["checks", "--minutes", "0"], {"checks": checks}) == 3, "another tree starts anew"
+
+
+def test_a_figure_that_is_written_down_makes_no_other_tree() -> None:
+    assert tree_hash("README.md") == tree_hash("TESTING.md") == hashlib.sha256(b"").hexdigest()
+    assert len({tree_hash(), tree_hash("tests"), tree_hash("tests/kept.py"), hashlib.sha256(b"").hexdigest()}) == 4
 
 
 def test_restart_forgets(full: ModuleType) -> None:

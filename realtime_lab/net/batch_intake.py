@@ -67,8 +67,11 @@ class BatchIntake:
     async def _decide(self, batch: "_Batch") -> None:
         ledger = await batch.client.ledger(self._receptions.log)
         new = self._new(batch, ledger)
+        batch.note_commits()
         for in_database, rows in groupby(new, lambda row: self._receptions.handlers.takes_tx(row.event)):
-            if not await (self._in_database if in_database else self._outside)(batch, [*rows]):
+            goes_on = await (self._in_database if in_database else self._outside)(batch, [*rows])
+            batch.note_commits()
+            if not goes_on:
                 break
 
     def _new(self, batch: "_Batch", ledger: Ledger) -> Sequence[Row]:
@@ -174,8 +177,7 @@ class BatchIntake:
 
     async def _committed(self, batch: "_Batch") -> None:
         """Outside of the turn, so that the next one can join the same group."""
-        waiting = [(row.n, commit) for row in batch.rows if (commit := batch.client.commits.get(row.n)) is not None]
-        for commit, rows in groupby(waiting, lambda each: each[1]):
+        for commit, rows in groupby(batch.commits.items(), lambda each: each[1]):
             await self._receptions.committed([batch.numbers.get(n, 0) for n, _ in rows], commit)
 
 
@@ -188,8 +190,15 @@ class _Batch:
         """Their receptions, if a handler was given them."""
         self.said: dict[int, Answer] = {}
         """What was decided here."""
+        self.commits: dict[int, asyncio.Future[Any]] = {}
+        """What has to succeed before anything of this is told."""
         self.answers: dict[int, Answer] = {}
         """What their sender has to be told besides that they are acknowledged."""
+
+    def note_commits(self) -> None:
+        """Of all that is decided. At once: when others of the batch are handled, one that has failed is forgotten."""
+        commits = self.client.commits
+        self.commits |= {row.n: commits[row.n] for row in self.rows if row.n in commits}
 
     def arrival_of(self, row: Row) -> Arrival:
         """Where it came."""

@@ -87,6 +87,10 @@ def check_owner(owner: str | None, identity: str | None) -> None:
 def _checked(identity: Any) -> str | None:
     if identity is not None and not (isinstance(identity, str) and identity):
         raise TypeError(f"authenticate() returned {identity!r}; return a text, or None for a guest, or raise Rejected('why')")
+    try:
+        (identity or "").encode()
+    except UnicodeEncodeError:  # it is stored in one transaction with what others do
+        raise Rejected("a name with half of a surrogate pair cannot be kept. Send well-formed text.") from None
     return identity
 
 

@@ -35,8 +35,8 @@ class Keeper(Protocol):
     def keep(self, event: str, content: Content, kept: Callable[[int], None], failed: Callable[[OSError], None]) -> None:
         """Remember an event."""
 
-    def give_up(self, n: int, then: Callable[[], object]) -> None:
-        """Only the number of this event is still needed. Calls `then` when that is written."""
+    def give_up(self, n: int, then: Callable[[bool], object]) -> None:
+        """Only the number of this event is still needed. Calls `then` with whether that is written."""
 
     def forget(self, n: int) -> None:
         """The number is finished."""
@@ -60,9 +60,9 @@ class NoKeeper:
         """No number."""
         kept(0)
 
-    def give_up(self, n: int, then: Callable[[], object]) -> None:
+    def give_up(self, n: int, then: Callable[[bool], object]) -> None:
         """At once."""
-        then()
+        then(True)
 
     def forget(self, n: int) -> None:
         """Nothing to do."""
@@ -99,7 +99,7 @@ class StoreKeeper:
     def __init__(self, store: ClientStore) -> None:
         self._store = store
         self._arrivals: deque[_Arrival] = deque()
-        self._gone: list[tuple[int, Callable[[], object]]] = []
+        self._gone: list[tuple[int, Callable[[bool], object]]] = []
         self._finished: list[int] = []
         self._news = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -126,7 +126,7 @@ class StoreKeeper:
         self._arrivals.append(_Arrival(event, content, kept, failed))
         self._news.set()
 
-    def give_up(self, n: int, then: Callable[[], object]) -> None:
+    def give_up(self, n: int, then: Callable[[bool], object]) -> None:
         """Soon."""
         self._gone.append((n, then))
         self._news.set()
@@ -158,15 +158,17 @@ class StoreKeeper:
             await self._add(arrivals)
         gone, self._gone = self._gone, []
         finished, self._finished = self._finished, []
+        written = False
         try:
             if gone:
                 await self._store.give_up([n for n, _ in gone])
+            written = True
             if finished:
                 await self._store.remove(finished)
         except STORE_ERRORS as error:  # they stay: after a restart they are sent again, and the server knows their numbers
             self._report(error)
         for _, then in gone:
-            then()
+            then(written)
 
     async def _add(self, arrivals: deque[_Arrival]) -> None:
         try:

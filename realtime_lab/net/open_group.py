@@ -32,6 +32,8 @@ Decision = tuple[int, str, str, str | None]
 class OpenGroup:
     """One for each transaction. Work comes one after the other: `begin_work`, then what it does, then `undo_work` if it raised.
 
+    Work may have parts, each of which can be undone: `begin_part`, then what it does, then `undo_part` or the next `begin_part`.
+
     head    the highest offset so far
     lasts   the last number of each client, as far as it was looked up by this group or one before; None: there is no record
     """
@@ -42,6 +44,8 @@ class OpenGroup:
         """How many were appended or recorded, also by work that was undone."""
         self._database = database
         self._begun = False
+        self._parted = False
+        """Has the work that runs parts?"""
         self._steps: list[Step] = []
         """What waits of work that is over."""
         self._own: list[Step] = []
@@ -65,6 +69,12 @@ class OpenGroup:
 
     def begin_work(self) -> None:
         """What was done before stands."""
+        self.begin_part()
+        self._parted = False
+
+    def begin_part(self) -> None:
+        """What was done before stands, also if it is another part of this work."""
+        self._parted = True
         for sql, rows in self._own:
             if self._steps and self._steps[-1][0] == sql:
                 self._steps[-1][1].extend(rows)
@@ -74,7 +84,13 @@ class OpenGroup:
         self._head_before, self._lasts_before = self.head, {}
 
     async def undo_work(self) -> None:
-        """Nothing that was done since `begin_work` is left. Raises as `Database.run`."""
+        """Nothing that was done since `begin_work` is left. Raises as `Database.run`; StoreFailed if it has parts, which may stand."""
+        if self._parted:
+            raise StoreFailed("work has failed of which a part stands, so everything in its transaction has to be undone")
+        await self.undo_part()
+
+    async def undo_part(self) -> None:
+        """Nothing that was done since `begin_part` is left. Raises as `Database.run`."""
         entered, self._own, self._rows, self._entered = self._entered, [], [], False
         self.head = self._head_before
         self._lasts |= self._lasts_before

@@ -175,7 +175,7 @@ class Outbox:
     def buried(self, item: Item) -> None:
         """Only the number of this event is still needed."""
         if item.n:
-            self._keeper.give_up(item.n, lambda: None)
+            self._keeper.give_up(item.n, lambda written: None)
 
     def finished(self, item: Item) -> None:
         """Nothing more is to be done for it."""
@@ -269,10 +269,11 @@ class Outbox:
             self._write_down(item)
 
     def _write_down(self, item: Item) -> None:
-        """That it is too old. It is told when it is written: else a process that ends before that would send it all the same."""
+        """That it is too old. It is told when it is written: a process that ends before that is followed by one that sends it."""
         fate = item.fate
         if item.n and fate is not None:
-            self._keeper.give_up(item.n, lambda: item.tell(fate))
+            may_be_sent = Fate("unknown", reason=f"{fate.reason}; the store failed, so another start of this client may send it")
+            self._keeper.give_up(item.n, lambda written: item.tell(fate if written else may_be_sent))
 
 
 def _now() -> float:

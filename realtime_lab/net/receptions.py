@@ -169,8 +169,8 @@ class Receptions:
 
 
 def again(error: Exception) -> Answer:
-    """The answer for an event that could not be stored."""
-    if not isinstance(error, AlreadyClosed):
+    """The answer for an event that could not be stored. Where one before it has failed, or a crash, that is what there is to report."""
+    if not isinstance(error, (AlreadyClosed, Moved)):
         report(f"an event could not be stored: {error}", error)
     return {"ok": False, "error": f"it could not be stored: {error}", "retryable": True}
 

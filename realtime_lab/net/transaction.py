@@ -72,21 +72,21 @@ class Transaction(Statements):
     def part(self) -> "Transaction":
         """A piece of this work that can be undone alone. One at a time: `keep` or `undo` it."""
         self._check_open()
-        self._group.begin_work()
+        self._group.begin_part()
         return Transaction(self._database, self._group, self._on_append)
 
     def keep(self, part: "Transaction") -> None:
         """What was done in this part stands with the rest of the work."""
         part.close()
         self._check_open()
-        self._group.begin_work()
+        self._group.begin_part()
         self.offset = part.offset or self.offset
 
     async def undo(self, part: "Transaction") -> None:
         """Nothing is left of this part. Raises StoreFailed when SQLite has undone everything."""
         part.close()
         self._check_open()
-        await self._group.undo_work()
+        await self._group.undo_part()
 
     async def expect(self, client_id: str, previous: int, *, committed: int | None = None) -> None:
         """Raises Moved if this is not the client's last number.

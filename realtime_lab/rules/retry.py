@@ -5,6 +5,8 @@ a finite number of retries is not "at least once", only `math.inf` is. Where it 
 
 - Up to `window` events are under way at once (JavaScript: one). They leave in the order of their numbers on every connection, and the
   server refuses a number before its turn, so their order holds. With a server that does not number, only a window of 1 keeps the order.
+- The window is a range of numbers: nothing leaves that is `window` or more ahead of the first one that is not finished, however many
+  between them are. Else the server could forget how it answered the first one before that answer has arrived (rules/dedup.py).
 - A late acknowledgement of an earlier try counts. (JavaScript forgets a try with its timeout, so a server that is always slower than the
   timeout is asked again and again, and never believed.)
 - A lost connection ends a try at once; a try that ran into its timeout is repeated after a random, growing wait.
@@ -227,9 +229,10 @@ class Retry:
     def _send(self, now: float) -> list[Effect]:
         """Everything that may leave, in order: what rests holds back what has to follow it."""
         effects: list[Effect] = []
+        end = (self.first or 0) + self._window
         while self._waiting and self._connected:
             flight = self._waiting[0]
-            if flight.rest is not None and flight.rest > now:
+            if flight.n >= end or (flight.rest is not None and flight.rest > now):
                 break
             self._waiting.popleft()
             self._under_way[flight.n] = flight

@@ -177,6 +177,44 @@ async def test_a_handler_that_cancels_itself_undoes_only_its_own_event(tmp_path:
         assert await rows(it) == [1, 2, 3, 4]
 
 
+async def test_events_in_the_database_are_not_acknowledged_if_their_commit_fails_while_one_behind_them_is_handled(tmp_path: Path) -> None:
+    failures: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append("reported"))
+    async with deduping(tmp_path) as it:
+        account(it)
+
+        @it.server.on("mail")
+        async def mail(sid: str, n: int) -> None:
+            if "mail" not in failures:
+                failures.append("mail")
+                await until(lambda: not commits_of(it))
+                raise TryAgain("the mail server is busy")
+
+        client = await greeted(it)
+        await client.emit("deposit", 1)
+        log = it.server._log
+        assert isinstance(log, EventLog)
+        ordinary = log.before_commit
+
+        async def before_commit() -> None:
+            if "disk" not in failures:
+                failures.append("disk")
+                raise OSError("the disk is full")
+            if ordinary is not None:
+                await ordinary()
+
+        log.before_commit = before_commit
+        assert await fates([client.emit("deposit", 2), client.emit("deposit", 3), client.emit("mail", 4)]) == ["acked"] * 3
+        assert await rows(it) == [1, 2, 3]
+        assert {"disk", "mail"} <= {*failures}
+
+
+def commits_of(it: Stack) -> dict[int, Any]:
+    """What the server still waits for, of its only client."""
+    (client,) = it.server._run._intake.clients._clients.values()
+    return client.commits
+
+
 @pytest.mark.parametrize("point", ["before_apply", "before_commit", "after_commit", "before_ack", "after_ack"])
 @pytest.mark.parametrize("event", ["deposit", CHAT])
 async def test_after_a_crash_at_any_point_each_event_is_in_the_database_once(tmp_path: Path, point: str, event: str) -> None:

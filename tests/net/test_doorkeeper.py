@@ -94,6 +94,17 @@ async def test_it_gets_the_applications_own_keys_and_what_it_says_is_known_after
         await it.works(ann)
 
 
+async def test_a_name_that_cannot_be_stored_is_refused_and_spoils_nobody_elses_commit(tmp_path: Path) -> None:
+    async with stack(log=EventLog(tmp_path / "log.db"), dedupe=True, authenticate=lambda auth: auth["name"]) as it:
+        errors = reported()
+        eve = it.client(auth={"name": "\ud800"}, **RETRIES)
+        with pytest.raises(ConnectionRejected, match="surrogate"):
+            await eve.connect()
+        ann = await it.connected(auth={"name": "\U0001f600"}, **RETRIES)
+        await it.works(ann)
+        assert errors == []
+
+
 async def test_who_is_rejected_learns_why_and_does_not_try_again() -> None:
     asked: list[Any] = []
 

@@ -273,7 +273,8 @@ async def test_what_follows_a_commit_that_fails_does_not_stand_without_it(tmp_pa
     """Of a client of which nothing is on record yet, so that the record cannot tell that something is missing before it."""
     async with deduping(tmp_path, group=1) as it:
         account(it)
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(type(context["exception"])))
         client = await it.connected(**{**RETRIES, **options})
         await until(lambda: client._connection is not None and client._connection.batches == ("batch" in options))
         sent: list[Any] = []
@@ -291,6 +292,7 @@ async def test_what_follows_a_commit_that_fails_does_not_stand_without_it(tmp_pa
         await until(lambda: len(sent) == 6)
         assert [(await each).outcome for each in sent] == ["acked"] * 6
         assert [*await rows(it), *dict.fromkeys(it.at_server)] == [*range(1, 7)]
+        assert {*reported} == {StoreFailed}  # what only follows it is not reported
 
 
 async def test_who_is_in_doubt_meanwhile_still_waits_for_the_commit_of_what_was_decided() -> None:

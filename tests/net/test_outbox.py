@@ -122,6 +122,23 @@ async def test_what_grows_too_old_after_a_restart_is_unknown_because_an_earlier_
         assert len(it.at_server) == 1
 
 
+async def test_what_grew_too_old_and_could_not_be_marked_so_is_unknown_because_the_next_start_sends_it(tmp_path: Path) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    async with deduping(tmp_path) as it:
+        client = await it.connected(store=tmp_path / "client.db", max_age=0.2, **RETRIES)
+        await offline(it, client)
+        old = client.emit(CHAT, "old")
+        assert await old.kept()
+        await client._outbox._keeper._store._database.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]  # as on a full disk
+        fate = await old
+        assert (fate.outcome, "the store failed" in fate.reason) == ("unknown", True)
+        await client.abort()
+        it.link.restore()
+        again = await it.connected(store=tmp_path / "client.db", **RETRIES)
+        await until(lambda: again.settled)
+        assert it.at_server == ["old"]
+
+
 async def test_a_volatile_event_never_overtakes_what_waits() -> None:
     async with stack() as it:
         client = await it.connected(send_buffer=True, reconnection_delay=0.3, reconnection_delay_max=0.3)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,24 @@ async def test_after_sqlite_has_undone_everything_no_statement_is_left_alone() -
         with pytest.raises(StoreFailed, match="undone the whole transaction"):
             await log.transact(work)
         assert await log.transact(lambda tx: tx.execute("SELECT * FROM mine")) == [(1,)]
+
+
+@pytest.mark.parametrize("where", [":memory:", "log.db"])
+async def test_work_that_fails_after_a_part_of_it_was_kept_leaves_nothing_of_that_part(tmp_path: Path, where: str) -> None:
+    async def work(tx: Transaction) -> None:
+        part = tx.part()
+        await part.execute("INSERT INTO mine VALUES (1)")
+        await part.append("a")
+        tx.keep(part)
+        raise ValueError("after all")
+
+    async with EventLog(where if where == ":memory:" else tmp_path / where) as log:
+        await log.transact(lambda tx: tx.execute("CREATE TABLE mine (x)"))
+        beside = log.submit(lambda tx: tx.execute("INSERT INTO mine VALUES (0)"))
+        with pytest.raises(StoreFailed, match="of which a part stands"):
+            await log.transact(work)
+        with pytest.raises(StoreFailed):
+            await beside.committed
+        assert await log.transact(lambda tx: tx.execute("SELECT * FROM mine")) == []
+        assert (log.head, await log.events()) == (0, [])
+        assert await log.append("b") == 1

@@ -74,6 +74,12 @@ MUTANTS = (
         "return self._window + 1 - len(self._flights)",
     ),
     Mutant(
+        "the window is a number of events, so that the server may have forgotten the answer to the first",
+        "retry",
+        "if flight.n >= end or (flight.rest is not None and flight.rest > now):",
+        "if flight.rest is not None and flight.rest > now:",
+    ),
+    Mutant(
         "an event that was given up is sent again, whole",
         "retry",
         "effects.append(Send(flight.n, flight.tries, flight.gone))",
@@ -100,8 +106,8 @@ MUTANTS = (
     Mutant(
         "what rests does not hold back what has to follow it",
         "retry",
-        "if flight.rest is not None and flight.rest > now:",
-        "if False:",
+        "if flight.n >= end or (flight.rest is not None and flight.rest > now):",
+        "if flight.n >= end:",
     ),
     Mutant(
         "the timer rings for a wait that an earlier one holds back, again and again",

@@ -17,7 +17,7 @@ from realtime_lab.rules import dedup, retry, send_buffer
 ACK_TIMEOUT = 2.0
 
 Mood = Literal["apply", "later", "never"]
-"""What the application's handler says to the next event that is its turn."""
+"""What the application's handler says to the next event that is its turn; "later" is also what a disk says that fails for a while."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ class Server:
 
     def _decide(self, link: Link, n: int, content: str, mood: Mood) -> None:
         decision = self.ledger.receive(n, content)
-        if isinstance(decision, self.rule.Repeat):
+        if isinstance(decision, self.rule.Repeat) and mood == "later":
+            link.send_down(n, {"ok": False, "error": "what is on record cannot be read", "retryable": True})
+        elif isinstance(decision, self.rule.Repeat):
             self._answer(link, n, dict(decision.answer))
         elif isinstance(decision, self.rule.Gap):
             link.send_down(n, {"ok": False, "error": "gap", "retryable": True, "expected": decision.expected})
@@ -141,6 +143,7 @@ class Server:
         last, answers = self.stored
         for n, content, answer in self.open:
             last, answers = n, {**answers, n: (content, answer)}
+            answers.pop(n - self.rule.ANSWERS, None)
             if answer["ok"]:
                 self.effects.append(n)
         self.stored = last, answers

@@ -5,14 +5,21 @@ At the end the link is repaired and the handler content, and everything has to c
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from realtime_lab.rules import dedup
+from tests.rules.mutation import loaded
 from tests.rules.pair import Client, Link, Mood, Options, Rules, Server
 
 MOODS = st.sampled_from(["apply", "apply", "later", "never"])
 DRAWS = st.sampled_from([0.0, 0.25, 0.75])
+
+
+FORGETFUL = Rules(dedup=loaded(Path(dedup.__file__), "ANSWERS = 512", "ANSWERS = 5"))
+"""The server remembers as many answers as the largest window here has places, and no more."""
 
 
 class Twice(AssertionError):
@@ -92,7 +99,7 @@ class World:
 class PairMachine(RuleBasedStateMachine):
     """`under_test`: the modules under test. `numbered`: the server keeps a ledger."""
 
-    under_test = Rules()
+    under_test = FORGETFUL
     numbered = True
     windows = st.integers(1, 5)
     unwritten = 3

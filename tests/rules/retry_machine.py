@@ -150,7 +150,7 @@ class RetryMachine(RuleBasedStateMachine):
         """Everything up to the first that still rests."""
         expected: list[tuple[Any, ...]] = []
         for flight in self.flights if self.connected else []:
-            if flight.state == "resting" and flight.until > self.now:
+            if (flight.state == "resting" and flight.until > self.now) or flight.n >= self.flights[0].n + self.window:
                 break
             if flight.state != "under way":
                 flight.state, flight.until, flight.tries = "under way", self.now + TIMEOUT, flight.tries + 1

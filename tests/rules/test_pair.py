@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.examples import examples
-from tests.rules.pair import Options, Rules
-from tests.rules.pair_machine import AtLeastOnceMachine, OnceMachine, OrderedMachine, PairMachine, Reordered, Twice, World
+from tests.rules.pair import Mood, Options
+from tests.rules.pair_machine import FORGETFUL, AtLeastOnceMachine, OnceMachine, OrderedMachine, PairMachine, Reordered, Twice, World
 
 TestPair = PairMachine.TestCase
 TestPair.settings = settings(max_examples=examples(400), stateful_step_count=30, deadline=None)
@@ -28,7 +28,7 @@ FOUND = settings(
 
 
 def world(*, retries: float = math.inf, window: int = 1, max_age: float | None = None, numbered: bool = True) -> World:
-    made = World(Rules(), Options(retries, window, max_age), numbered=numbered)
+    made = World(FORGETFUL, Options(retries, window, max_age), numbered=numbered)
     made.connect()
     return made
 
@@ -60,6 +60,27 @@ def test_a_refusal_for_now_reorders_a_window_without_numbers_and_not_with_them(n
     w.arrive_up(1, "later")
     w.heal()
     assert w.server.effects == effects
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(("mood", "told"), [("apply", "acked"), ("never", "rejected")])
+def test_the_answer_to_the_first_is_not_forgotten_while_those_behind_it_go_on(mood: Mood, told: str, restarted: bool) -> None:
+    """It has to come again because of the disk, and those behind it, whose answers were lost as well, have not."""
+    w = world(window=5)
+    w.emit(10)
+    w.arrive_up(1, mood)
+    w.lose_acks()
+    w.connect()
+    w.arrive_up(1, "later")
+    w.arrive_up(4)
+    w.arrive_down(5)
+    if restarted:
+        w.client.restart(w.now, lost=0)
+        w.connect()
+    w.lose_acks()
+    w.heal()
+    assert w.client.told == {1: told} | dict.fromkeys(range(2, 11), "acked")
+    assert w.server.effects == [n for n in range(1, 11) if n > 1 or told == "acked"]
 
 
 def test_finite_retries_are_not_at_least_once() -> None:

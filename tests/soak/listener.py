@@ -18,6 +18,8 @@ from tests.soak.storm_judge import Voice
 from tests.soak.watched_link import WatchedLink
 
 NEWS, DEPOSIT, TELL, FLASH = "news", "deposit", "tell", "flash"
+NOTE, EVERY = "note", 40
+"""What a client of a storm emits after so many others: its handler takes no `tx`, so it parts a batch."""
 END, NOT_NOW = "the end", "not now"
 SURPRISING = ("misanswered", "rejected")
 """An application that is told one of these is asked how, in case it is not so."""
@@ -106,6 +108,11 @@ class Listener:
                 if self.role.numbered or self.client.connected:
                     raise
                 self.voice.told.setdefault("refused", set()).add(self.voice.emitted)  # a bare client keeps nothing for later
+
+    def note(self) -> None:
+        """Emit something that leaves nothing in the database."""
+        if self.role.numbered:
+            self.client.emit(NOTE, f"{self.role.name} {self.voice.emitted}")
 
     def outcomes(self) -> None:
         """What its application was told by now; and what its present process was not told."""

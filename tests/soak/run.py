@@ -53,6 +53,7 @@ class Result:
     acked: list[int] = field(default_factory=list)
     misanswered: list[int] = field(default_factory=list)
     """Acknowledged with the answer to another one."""
+    rejected: list[int] = field(default_factory=list)
     untold: list[int] = field(default_factory=list)
     """Nobody was told what became of them, although the process lived that had emitted them."""
     withdrawn: set[int] = field(default_factory=set)
@@ -81,6 +82,10 @@ class Result:
         return sorted(set(self.acked) - set(self.rows))
 
     @property
+    def falsely_rejected(self) -> list[int]:
+        return sorted(set(self.rejected) & set(self.rows))
+
+    @property
     def wrong(self) -> dict[str, Any]:
         """Everything that a promise was broken by."""
         found = {
@@ -89,6 +94,7 @@ class Result:
             "reordered": self.reordered,
             "acknowledged but not applied": self.falsely_acked,
             "acknowledged with the answer to another one": self.misanswered,
+            "rejected but applied": self.falsely_rejected,
             "never told": self.untold,
             "stuck": self.stuck,
             "reported": self.reported,
@@ -100,8 +106,8 @@ class Result:
         """What is counted."""
         design = "up: effects once, with a store"
         counts = {"messages": self.emitted, LOST: len(self.lost), TWICE: len(self.twice), REORDERED: len(self.reordered)}
-        more = {GONE: len(self.withdrawn - set(self.rows)), UNKNOWN: len(self.withdrawn), FALSE: len(self.falsely_acked + self.misanswered)}
-        more[UNTOLD] = len(self.untold)
+        false = [*self.falsely_acked, *self.misanswered, *self.falsely_rejected]
+        more = {GONE: len(self.withdrawn - set(self.rows)), UNKNOWN: len(self.withdrawn), FALSE: len(false), UNTOLD: len(self.untold)}
         kinds = {"cuts": self.cuts, "crashes": self.crashes, "refreshes": self.refreshes}
         return Counter({f"{design}: {word}": count for word, count in (counts | more).items()} | kinds)
 
@@ -256,6 +262,7 @@ class Run:
         acked = [(number, fate.result) for number, fate in fates if fate is not None and fate.outcome == "acked"]
         self.result.acked = [number for number, _ in acked]
         self.result.misanswered = [number for number, result in acked if result != number]
+        self.result.rejected = [number for number, fate in fates if fate is not None and fate.outcome == "rejected"]
         self.result.untold = [number for number, fate in fates[self.born :] if fate is None]
 
     def _rows(self) -> list[int]:

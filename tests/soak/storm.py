@@ -14,7 +14,7 @@ from tests.soak.child import Child
 from tests.soak.down_judge import Rows
 from tests.soak.down_schedule import Deed
 from tests.soak.finn import Finn
-from tests.soak.listener import END, EVENTS, PATIENT, Listener, effects_of, rows_of
+from tests.soak.listener import END, EVENTS, EVERY, PATIENT, Listener, effects_of, rows_of
 from tests.soak.patience import holds_at_last
 from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
@@ -46,7 +46,8 @@ class StormRun:
         """What the server said so about, with the offset."""
         self.flashed: set[int] = set()
         self.published = self.flashes = 0
-        self.calm = False
+        self.busy: tuple[str, ...] | None = None
+        """What the server is at; None: it was not asked."""
 
     async def run(self) -> StormResult:
         """The schedule, then everything is healed, then whatever was promised must have happened."""
@@ -99,7 +100,9 @@ class StormRun:
         if name == FINN.name:
             self.finn.emit(what, count)
         else:
-            self.crew[name].emit(count, EVENTS[what])
+            for first in range(0, count, EVERY):
+                self.crew[name].emit(min(EVERY, count - first), EVENTS[what])
+                self.crew[name].note()
 
     def _disk(self, step: Deed) -> None:
         self.count["full disks"] += step.what == "full"
@@ -149,12 +152,12 @@ class StormRun:
             case "restarted":
                 self.count["crashes"] += 1
             case "calm":
-                self.calm = words == ("1",)
+                self.busy = words
 
     # -- the end --------------------------------------------------------------------------------------------------------------------
 
     async def _heal(self) -> None:
-        self.finn.settled = self.calm = False
+        self.finn.settled, self.busy = False, None
         if await self._wait(self._settled, "not settled"):
             self.server.order("end")  # whoever has been given it has been given everything before it, or never will be
             await self._wait(self._ended, "the end has not come")
@@ -163,7 +166,7 @@ class StormRun:
         return self.finn.life.first >= 0 and all(each.client.session or not each.role.numbered for each in self.crew.values())
 
     def _settled(self) -> bool:
-        return self.calm and self.finn.settled and all(listener.settled for listener in self.crew.values())
+        return self.busy == () and self.finn.settled and all(listener.settled for listener in self.crew.values())
 
     def _ended(self) -> bool:
         clients = [listener for listener in self.crew.values() if listener.role.numbered]
@@ -173,7 +176,7 @@ class StormRun:
         if await holds_at_last(holds, self._moved, self._go_on, self.limit):
             return True
         crew = {name: (each.client.state, each.client.offset, each.settled, each.has(END)) for name, each in self.crew.items()}
-        self.result.broken["stuck"] = f"{otherwise}: calm {self.calm}, {crew}, finn {self.finn.settled} {self.finn.moved}"
+        self.result.broken["stuck"] = f"{otherwise}: the server is at {self.busy}, {crew}, finn {self.finn.settled} {self.finn.moved}"
         return False
 
     def _moved(self) -> Any:

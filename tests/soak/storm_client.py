@@ -17,7 +17,7 @@ from typing import Any
 
 from realtime_lab.net.client import Client
 from realtime_lab.net.delivery import Delivery
-from tests.soak.listener import EVENTS, NEWS, PATIENT, SURPRISING, answer_to, keep, outcome_of, words_of
+from tests.soak.listener import EVENTS, EVERY, NEWS, NOTE, PATIENT, SURPRISING, answer_to, keep, outcome_of, words_of
 from tests.soak.orders import Disk, obey, run, say
 
 PIECE = 50
@@ -62,7 +62,11 @@ class StormClient:
 
     def _emit(self, event: str, numbers: range) -> None:
         names = {n: f"{self.name} {n}" for n in numbers}
-        deliveries = [(n, answer_to(event, name), self.client.emit(event, name)) for n, name in names.items()]
+        deliveries = []
+        for n, name in names.items():
+            deliveries.append((n, answer_to(event, name), self.client.emit(event, name)))
+            if n % EVERY == 0:
+                self.client.emit(NOTE, name)
         for at in range(0, len(deliveries), PIECE):
             task = asyncio.create_task(_watch(deliveries[at : at + PIECE]))
             self.watching.add(task)

@@ -4,7 +4,7 @@ publish FIRST COUNT [ROOM]    publish so many; says "stored NAME OFFSET", or "re
 flash FIRST COUNT             emit so many to everybody, without the log; says "flashed FIRST COUNT"
 crash NTH [AT]                crash, now or at this point; restart says "restarted"
 full BYTES, room              no file may be written beyond this size; as large as they like
-calm                          take back a crash that has not happened; says "calm 1" if nothing is left to be done, else "calm 0"
+calm                          take back a crash that has not happened; says "calm", and what is still to be done, if there is anything
 end                           publish that it is the end
 """
 
@@ -13,11 +13,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from realtime_lab.errors import AlreadyClosed, StoreFailed
+from realtime_lab.errors import AlreadyClosed, StoreFailed, TryAgain
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
-from tests.soak.listener import DEPOSIT, END, FLASH, NEWS, TELL
+from tests.soak.listener import DEPOSIT, END, FLASH, NEWS, NOT_NOW, NOTE, TELL
 from tests.soak.orders import Disk, obey, run, say
 
 EFFECT = "INSERT INTO effects (name) VALUES (?)"
@@ -34,6 +35,9 @@ class StormServer:
         )  # fmt: skip
         self.server.on(DEPOSIT)(self._deposit)
         self.server.on(TELL)(self._tell)
+        self.server.on(NOTE)(self._note)
+        self.refused: set[tuple[str, int]] = set()
+        """What was refused for now, once."""
         self.disk = Disk()
         self.publishing: set[asyncio.Task[None]] = set()
 
@@ -49,7 +53,19 @@ class StormServer:
 
     async def _deposit(self, sid: str, name: str, tx: Any) -> str:
         await tx.execute(EFFECT, (name,))
+        self._perhaps_refuse(name, 300)
         return name
+
+    async def _note(self, sid: str, name: str) -> None:
+        """Takes a while, in which what is before it in the batch may turn out not to be committed."""
+        await asyncio.sleep(crc32(name.encode()) % 5 / 1000)
+        self._perhaps_refuse(name, 3)
+
+    def _perhaps_refuse(self, name: str, one_in: int) -> None:
+        """Raises TryAgain for some, the first time that this process is asked."""
+        if crc32(name.encode()) % one_in == 0 and (name, one_in) not in self.refused:
+            self.refused.add((name, one_in))
+            raise TryAgain(NOT_NOW)
 
     async def _tell(self, sid: str, name: str, tx: Any) -> None:
         await tx.execute(EFFECT, (name,))
@@ -89,7 +105,12 @@ class StormServer:
 
     async def _on_calm(self) -> None:
         self.server.disarm()
-        say("calm", int(self.server.idle and not self.publishing))
+        run = self.server._run
+        busy = {
+            "publishing": self.publishing, "handling": not run._intake.idle, "feeding": not run.guests.idle,
+            "something": not self.server.idle,
+        }  # fmt: skip
+        say("calm", *(what for what, there_is in busy.items() if there_is))
 
     async def _publish(self, name: str, to: str | None = None) -> None:
         with suppress(AlreadyClosed):  # it has crashed, and nobody knows whether it was committed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime_lab.net.delivery import Delivery
+from realtime_lab.net.delivery import Delivery, Fate
 from tests.soak.pieces import several
 from tests.soak.run import Design, Result, run
 from tests.soak.schedule import Schedule, Step
@@ -54,6 +54,8 @@ def test_an_application_that_is_told_nothing_or_what_belongs_to_another_event_is
     settle = Delivery.settle
     monkeypatch.setattr(Delivery, "settle", lambda delivery, fate: settle(delivery, replace(fate, result=1)))
     assert asyncio.run(run(small())).wrong == {"acknowledged with the answer to another one": [2, 3, 4, 5]}
+    monkeypatch.setattr(Delivery, "settle", lambda delivery, fate: settle(delivery, Fate("rejected")))
+    assert asyncio.run(run(small())).wrong == {"rejected but applied": [1, 2, 3, 4, 5]}
     monkeypatch.setattr(Delivery, "settle", lambda delivery, fate: True)
     assert asyncio.run(run(small())).wrong == {"never told": [1, 2, 3, 4, 5]}
 
