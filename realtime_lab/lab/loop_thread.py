@@ -161,7 +161,7 @@ class LoopThread:
         told = False
         while not self._stopped.wait(BLOCKED / 4):
             blocked = time.monotonic() - self._beat > BLOCKED
-            if blocked and not told and (culprit := self.culprit()):
+            if blocked and not told and (culprit := _yours(self._stack())):  # else the computer is busy: nobody can do anything about it
                 self._troubled(Trouble(culprit))
                 told = True
             elif not blocked:
@@ -174,15 +174,23 @@ class LoopThread:
 
     def culprit(self) -> str:
         """The sentence that names the code which blocks the thread, or "" if it is only waiting for work."""
+        stack = self._stack()
+        return _yours(stack) or (f"The lab has been blocked for {BLOCKED:.0f} s, in {stack[-1].name}()." if stack else "")
+
+    def _stack(self) -> list[traceback.FrameSummary]:
+        """Where the thread is; nowhere if it is only waiting for work."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         stack = traceback.extract_stack(frame) if frame else []
-        if not stack or Path(stack[-1].filename).name in WAITING:
-            return ""
-        own = [each for each in stack if not is_library(each.filename)]
-        if not own:
-            return f"The lab has been blocked for {BLOCKED:.0f} s, in {stack[-1].name}()."
-        where = own[-1]
-        return f"Your code has blocked the lab for {BLOCKED:.0f} s: {own[0].name}(), line {where.lineno}: {where.line or where.name}"
+        return [] if not stack or Path(stack[-1].filename).name in WAITING else stack
+
+
+def _yours(stack: list[traceback.FrameSummary]) -> str:
+    """The sentence that names the learner's code, if it is that which runs there."""
+    own = [each for each in stack if not is_library(each.filename)]
+    if not own:
+        return ""
+    where = own[-1]
+    return f"Your code has blocked the lab for {BLOCKED:.0f} s: {own[0].name}(), line {where.lineno}: {where.line or where.name}"
 
 
 _LIBRARIES = tuple(str(Path(sysconfig.get_paths()[key]).resolve()) for key in ("stdlib", "purelib", "platlib"))

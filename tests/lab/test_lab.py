@@ -317,6 +317,23 @@ def test_a_blocked_lab_answers_with_a_clear_error(monkeypatch):
     asyncio.run(main())
 
 
+def test_who_blocks_a_lab_is_told_so_and_a_busy_computer_is_nobodys_trouble(monkeypatch):
+    monkeypatch.setattr("realtime_lab.lab.loop_thread.BLOCKED", 0.2)
+
+    async def main():
+        async with Lab.start() as lab:
+            alice = await lab.join("alice")
+            told = threading.Event()
+            lab.thread.loop.call_soon_threadsafe(time.sleep, 1.0)  # none of its lines is the learner's
+            lab.server.on("block")(lambda sid, data: told.wait(4))
+            alice.emit("block", 1)
+            await until(lambda: lab.errors)
+            told.set()
+            assert ["Your code has blocked the lab" in trouble.text for trouble in lab.errors] == [True]
+
+    asyncio.run(main())
+
+
 def test_starting_again_closes_the_lab_of_the_same_name():
     async def main():
         first = await Lab.start()
