@@ -111,7 +111,7 @@ class BatchIntake:
                 await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity, committed=committed)
 
             submitted = self._receptions.write(work)
-            await asyncio.shield(submitted.executed)
+            await self._receptions.executed(submitted)
             batch.client.decided_all(decisions, batch.said, submitted.committed)
         return len(decisions) == len(rows)
 
@@ -131,7 +131,7 @@ class BatchIntake:
                 await tx.record_all(batch.client.client_id, previous, decisions, owner=batch.arrival.identity, committed=committed)
 
         submitted = self._receptions.write(work)
-        await asyncio.shield(submitted.executed)
+        await self._receptions.executed(submitted)
         if decisions:
             batch.client.decided_all(decisions, batch.said, submitted.committed)
         return len(decisions) == len(rows)

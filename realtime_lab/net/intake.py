@@ -6,7 +6,6 @@ is recorded in the same transaction as the handler's effects, if the handler tak
 in memory) is not covered by it. A number is written only right after the one before it, whatever the memory here says.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -119,7 +118,7 @@ class Intake:
         else:
             submitted = self._submit(arrival, envelope, number, _recording(client, arrival, envelope.n, content))
             try:
-                answer = await asyncio.shield(submitted.executed)
+                answer = await self.receptions.executed(submitted)
             except _Undo as refused:
                 answer = refused.answer
             else:
@@ -138,7 +137,7 @@ class Intake:
             return answer
 
         submitted = self.receptions.write(work)
-        await asyncio.shield(submitted.executed)
+        await self.receptions.executed(submitted)
         client.decided(n, content, answer, submitted.committed)
         return answer
 

@@ -150,6 +150,16 @@ class Receptions:
         """What the handler does is part of this work."""
         self._submitted[number] = submitted
 
+    async def executed(self, submitted: Submitted[T]) -> T:
+        """Wait until this work has run. Raises what it raised; with STORE_ERRORS nothing is left of what belongs to it."""
+        try:
+            return await asyncio.shield(submitted.executed)
+        except STORE_ERRORS as error:
+            for number in [number for number, each in self._submitted.items() if each is submitted]:
+                self._observe("undone", message=number, reason=str(error))
+                self.finish(number)
+            raise
+
     async def committed(self, numbers: Sequence[int], commit: asyncio.Future[T]) -> T:
         """Wait for the commit of these, which others may wait for too. Raises STORE_ERRORS."""
         in_database = [number for number in numbers if self._running.get(number)]
