@@ -155,9 +155,7 @@ class Receptions:
         try:
             return await asyncio.shield(submitted.executed)
         except STORE_ERRORS as error:
-            for number in [number for number, each in self._submitted.items() if each is submitted]:
-                self._observe("undone", message=number, reason=str(error))
-                self.finish(number)
+            self._undone([number for number, each in self._submitted.items() if each is submitted], error)
             raise
 
     async def committed(self, numbers: Sequence[int], commit: asyncio.Future[T]) -> T:
@@ -166,8 +164,7 @@ class Receptions:
         try:
             answer = await asyncio.shield(commit)
         except STORE_ERRORS as error:
-            for number in in_database:
-                self._observe("undone", message=number, reason=str(error))
+            self._undone(in_database, error)
             raise
         for number in in_database:
             self._observe("committed", message=number)
@@ -176,6 +173,12 @@ class Receptions:
             for _ in numbers:
                 await self.point("after_commit")
         return answer
+
+    def _undone(self, numbers: Sequence[int], error: Exception) -> None:
+        """Nothing is left of what their handlers did."""
+        for number in numbers:
+            self._observe("undone", message=number, reason=str(error))
+            self.finish(number)
 
 
 def again(error: Exception) -> Answer:
