@@ -229,6 +229,8 @@ class Retry:
     def _send(self, now: float) -> list[Effect]:
         """Everything that may leave, in order: what rests holds back what has to follow it."""
         effects: list[Effect] = []
+        if not self._waiting:  # mostly, when an acknowledgement comes
+            return effects
         end = (self.first or 0) + self._window
         while self._waiting and self._connected:
             flight = self._waiting[0]
