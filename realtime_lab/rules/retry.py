@@ -7,6 +7,8 @@ a finite number of retries is not "at least once", only `math.inf` is. Where it 
   server refuses a number before its turn, so their order holds. With a server that does not number, only a window of 1 keeps the order.
 - The window is a range of numbers: nothing leaves that is `window` or more ahead of the first one that is not finished, however many
   between them are. Else the server could forget how it answered the first one before that answer has arrived (rules/dedup.py).
+- A refusal for now narrows the window to the refused event: what is behind it would be refused as too early, again and again. Each event
+  that is sent after that and finished widens it by one (as TCP does: RFC 5681, "slow start").
 - A late acknowledgement of an earlier try counts. (JavaScript forgets a try with its timeout, so a server that is always slower than the
   timeout is asked again and again, and never believed.)
 - A lost connection ends a try at once; a try that ran into its timeout is repeated after a random, growing wait.
@@ -116,6 +118,8 @@ class _Flight:
     """Under way: when this try is over."""
     rest: float | None = None
     """Waits before its next try."""
+    narrowed: int = 0
+    """How often the window had been narrowed before this try."""
 
 
 class Retry:
@@ -133,6 +137,10 @@ class Retry:
         if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= MAX_WINDOW:
             raise InvalidSetting(f"window={window!r}: give a whole number from 1 to {MAX_WINDOW}.")
         self._tries, self._ack_timeout, self._window = retries + 1, ack_timeout, window
+        self._open = window
+        """So much of the window may be sent now."""
+        self._narrowed = 0
+        """How often it was narrowed."""
         self._delays = {"initial": delay, "maximum": delay_max}
         self._flights: dict[int, _Flight] = {}
         """The window, in the order of the numbers."""
@@ -173,6 +181,7 @@ class Retry:
     def disconnected(self) -> list[Effect]:
         """The connection is gone, and with it every acknowledgement that was to come."""
         self._connected = False
+        self._open = self._window
         effects: list[Effect] = []
         for flight in self._flights.values():
             flight.deadline = flight.rest = None
@@ -196,8 +205,10 @@ class Retry:
             return []  # the refusal of an earlier try: the next one waits already
         self._wait(flight)
         if gap and n != self.first:
-            flight.tries -= 1  # nobody looked at it; it follows the one that is missing
+            flight.tries -= 1  # nobody looked at it; it follows the one that is missing, of which nothing has been heard yet
+            self._narrow(1)
             return self._send(now)
+        self._narrow(n - (self.first or 0) + 1)
         effects = self._give_up(flight, reason)
         if not effects:
             flight.rest = now + backoff.delay(flight.tries, draw, **self._delays)
@@ -231,7 +242,7 @@ class Retry:
         effects: list[Effect] = []
         if not self._waiting:  # mostly, when an acknowledgement comes
             return effects
-        end = (self.first or 0) + self._window
+        end = (self.first or 0) + self._open
         while self._waiting and self._connected:
             flight = self._waiting[0]
             if flight.n >= end or (flight.rest is not None and flight.rest > now):
@@ -240,6 +251,7 @@ class Retry:
             self._under_way[flight.n] = flight
             flight.rest, flight.deadline = None, now + self._ack_timeout
             flight.tries += 1
+            flight.narrowed = self._narrowed
             effects.append(Send(flight.n, flight.tries, flight.gone))
         return effects
 
@@ -248,6 +260,10 @@ class Retry:
         flight.deadline = None
         del self._under_way[flight.n]
         insort(self._waiting, flight, key=_number)
+
+    def _narrow(self, to: int) -> None:
+        self._open = to
+        self._narrowed += 1
 
     def _give_up(self, flight: _Flight, reason: str) -> list[Effect]:
         if flight.gone or flight.tries < self._tries:
@@ -262,6 +278,8 @@ class Retry:
             return []
         if self._under_way.pop(n, None) is None:
             self._waiting.remove(flight)
+        if flight.narrowed == self._narrowed:
+            self._open = min(self._open + 1, self._window)
         known = [] if flight.gone else [Settle(n, outcome, reason)]
         return [*known, Done(n), *self._send(now)]
 

@@ -157,6 +157,26 @@ async def test_a_handler_that_is_refused_for_now_in_the_database_holds_back_what
         assert [each.result for each in said] == [2, 4, 6, 8, 10, 12]
 
 
+async def test_what_is_behind_refused_events_is_not_sent_again_and_again(tmp_path: Path) -> None:
+    """It was, up to thirteen windows for one: what came too early was answered before what it had to wait for (measured)."""
+    async with deduping(tmp_path) as it:
+        seen: list[int] = []
+
+        @it.server.on("note")
+        async def note(sid: str, n: int) -> None:
+            seen.append(n)
+            if n % 100 == 0 and seen.count(n) == 1:
+                raise TryAgain("not yet")
+
+        client = await greeted(it)
+        events = 1500
+        said = await fates([client.emit("note", n) for n in range(1, events + 1)])
+        assert said == ["acked"] * events
+        assert [*dict.fromkeys(seen)] == [*range(1, events + 1)]
+        sent = sum(1 for event in it.of("sent") if event.event == "note")
+        assert events <= sent < 4 * events
+
+
 async def test_a_handler_that_cancels_itself_undoes_only_its_own_event(tmp_path: Path) -> None:
     async with deduping(tmp_path) as it:
         cancelled: list[int] = []

@@ -124,8 +124,32 @@ MUTANTS = (
     Mutant(
         "a gap costs a try, although nobody looked at the event",
         "retry",
-        "            flight.tries -= 1  # nobody looked at it; it follows the one that is missing\n",
+        "flight.tries -= 1  # nobody",
+        "pass  # nobody",
+    ),
+    Mutant(
+        "what is behind a refused event is sent together with it, again and again",
+        "retry",
+        "        self._open = to\n",
         "",
+    ),
+    Mutant(
+        "what was sent before a refusal opens the window again",
+        "retry",
+        "if flight.narrowed == self._narrowed:",
+        "if True:",
+    ),
+    Mutant(
+        "a window that was narrowed stays so",
+        "retry",
+        "self._open = min(self._open + 1, self._window)",
+        "pass",
+    ),
+    Mutant(
+        "an acknowledgement opens the window further than it is",
+        "retry",
+        "min(self._open + 1, self._window)",
+        "self._open + 1",
     ),
     Mutant(
         "the refusal of an earlier try ends the wait for the next one",

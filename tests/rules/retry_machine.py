@@ -27,6 +27,8 @@ class Flight:
     tries: int = 0
     state: Literal["ready", "under way", "resting"] = "ready"
     until: float = 0.0
+    narrowed: int = 0
+    """How many refusals had narrowed the window when it was sent."""
 
 
 class RetryMachine(RuleBasedStateMachine):
@@ -43,6 +45,7 @@ class RetryMachine(RuleBasedStateMachine):
     @initialize(retries=st.sampled_from([math.inf, 2, 1, 0]), window=st.sampled_from([3, 2, 4, 1]), delay=st.sampled_from([1.0, 1.0, 0.0]))
     def start(self, retries: float, window: int, delay: float) -> None:
         self.limit, self.window, self.delay = retries + 1, window, delay
+        self.open, self.narrowed = window, 0
         self.retry = self.rule_module.Retry(retries=retries, ack_timeout=TIMEOUT, window=window, delay=delay, delay_max=MAXIMUM)
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
@@ -64,7 +67,7 @@ class RetryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connected)
     @rule()
     def disconnect(self) -> None:
-        self.connected = False
+        self.connected, self.open = False, self.window
         expected = []
         for flight in self.flights:
             flight.state = "ready"
@@ -135,6 +138,8 @@ class RetryMachine(RuleBasedStateMachine):
         """Of a try that is over already a refusal says nothing new."""
         if flight is None or flight.state != "under way":
             return []
+        self.narrowed += 1
+        self.open = 1 if gap else flight.n - self.flights[0].n + 1
         if gap and flight is not self.flights[0]:
             flight.state, flight.tries = "ready", flight.tries - 1
             return []
@@ -144,16 +149,18 @@ class RetryMachine(RuleBasedStateMachine):
         if flight is None:
             return []
         self.flights.remove(flight)
+        self.open = min(self.window, self.open + (flight.narrowed == self.narrowed))
         return [*([] if flight.gone else [("settle", flight.n, outcome)]), ("done", flight.n)]
 
     def leaving(self) -> list[tuple[Any, ...]]:
-        """Everything up to the first that still rests."""
+        """Everything up to the first that still rests, as far as the window is open."""
         expected: list[tuple[Any, ...]] = []
         for flight in self.flights if self.connected else []:
-            if (flight.state == "resting" and flight.until > self.now) or flight.n >= self.flights[0].n + self.window:
+            if (flight.state == "resting" and flight.until > self.now) or flight.n >= self.flights[0].n + self.open:
                 break
             if flight.state != "under way":
                 flight.state, flight.until, flight.tries = "under way", self.now + TIMEOUT, flight.tries + 1
+                flight.narrowed = self.narrowed
                 expected.append(("send", flight.n, flight.tries, flight.gone))
         return expected
 

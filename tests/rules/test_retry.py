@@ -66,7 +66,8 @@ def test_what_rests_holds_back_what_follows_it_and_no_timer_rings_in_vain() -> N
     assert retry.add(3, 0.0) == []
     assert retry.next_deadline() == 0.75, "at 0.25 nothing could leave"
     assert retry.tick(0.25, 0.5) == []
-    assert retry.tick(0.75, 0.5) == [Send(1, 2), Send(2, 2), Send(3, 1)]
+    assert retry.tick(0.75, 0.5) == [Send(1, 2), Send(2, 2)]
+    assert retry.acknowledged(1, 0.8)[2:] == [Send(3, 1)]
 
 
 def test_a_late_acknowledgement_counts_and_releases_what_was_held_back() -> None:
@@ -148,12 +149,42 @@ def test_a_gap_costs_no_try_because_nobody_looked_at_the_event() -> None:
     assert retry.refused(1, 0.1, "busy", draw=0.5, retryable=True) == []
     assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
     assert retry.tries == {1: 1, 2: 0}
-    assert retry.tick(0.6, 0.5) == [Send(1, 2), Send(2, 1)]
+    assert retry.tick(0.6, 0.5) == [Send(1, 2)]
+    assert retry.acknowledged(1, 0.7) == [Settle(1, "acked"), Done(1), Send(2, 1)]
 
 
-def test_a_gap_behind_an_event_that_is_under_way_is_sent_again_at_once() -> None:
+def test_a_gap_behind_an_event_that_is_under_way_waits_until_that_is_heard_of() -> None:
+    """Its refusal may come before the answer that waits for a commit; if it left at once it would be refused as often as it can leave."""
     retry = started(2, window=2)
-    assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == [Send(2, 1)]
+    assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.acknowledged(1, 0.2) == [Settle(1, "acked"), Done(1), Send(2, 1)]
+
+
+def test_after_a_refusal_for_now_one_leaves_alone_and_each_that_is_finished_lets_two_follow() -> None:
+    retry = started(12, window=12)
+    assert retry.acknowledged(1, 0.1)[-1] == Done(1)
+    assert retry.refused(2, 0.1, "busy", draw=0.5, retryable=True) == [Send(2, 2)]
+    for n in range(3, 13):
+        assert retry.refused(n, 0.2, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.acknowledged(2, 0.3) == [Settle(2, "acked"), Done(2), Send(3, 1)], "its second try left before the others were refused"
+    assert retry.acknowledged(3, 0.4)[2:] == [Send(4, 1), Send(5, 1)]
+    assert retry.acknowledged(4, 0.5)[2:] == [Send(6, 1), Send(7, 1)]
+    assert retry.acknowledged(5, 0.6)[2:] == [Send(8, 1), Send(9, 1)]
+
+
+def test_a_refusal_for_now_does_not_keep_back_what_is_before_it() -> None:
+    """Of a server that does not number, any event may be refused."""
+    retry = started(4, window=4)
+    retry.tick(2.0, 0.5)
+    assert retry.refused(3, 2.1, "busy", draw=0.5, retryable=True) == [Send(3, 3)]
+    assert retry.acknowledged(1, 2.2) == [Settle(1, "acked"), Done(1)]
+
+
+def test_a_new_connection_opens_the_whole_window() -> None:
+    retry = started(3, window=3, delay=1.0)
+    retry.refused(1, 0.1, "busy", draw=0.5, retryable=True)
+    retry.disconnected()
+    assert retry.connected(0.2) == [Send(1, 2), Send(2, 2), Send(3, 2)]
 
 
 def test_a_gap_before_the_first_event_costs_a_try_so_that_it_cannot_go_on_for_ever() -> None:

@@ -17,7 +17,7 @@ from tests.ports import quiet_port
 from tests.soak.down_judge import Found, judge
 from tests.soak.down_schedule import CAST, Deed, Down
 from tests.soak.listener import DEPOSIT, END, NEWS, Listener, rows_of
-from tests.soak.patience import holds_at_last
+from tests.soak.patience import given_up
 from tests.soak.storm_judge import LOST, PUBLISHED, REORDERED, TWICE, Tally, design_down, design_up, judge_log, judge_up
 
 LIMIT = 40.0
@@ -182,13 +182,13 @@ class DownRun:
             return self.server.idle and all(each.has(END) and each.settled for each in listeners)
 
         await self._go_on()
-        if await holds_at_last(settled, self._moved, self._go_on, self.limit):
+        if not (why := await given_up(settled, self._moved, self._go_on, self.limit)):
             await self.server.publish(NEWS, END)  # whoever has been given it has been given everything before it, or never will be
-            if await holds_at_last(ended, self._moved, self._go_on, self.limit):
+            if not (why := await given_up(ended, self._moved, self._go_on, self.limit)):
                 return
         states = {name: _state(each) for name, each in self.listeners.items()}
         server = f"{self.server.state}{', idle' if self.server.idle else ''}"
-        self.result.stuck = f"head {self.log.head}, server {server}, {len(self.publishing)} to be published, {states}"
+        self.result.stuck = f"{why}: head {self.log.head}, server {server}, {len(self.publishing)} to be published, {states}"
 
     def _moved(self) -> Any:
         return self.log.head, [(each.client.offset, each.unsettled) for each in self.listeners.values()]

@@ -18,7 +18,7 @@ from tests.ports import quiet_port
 from tests.soak.down_schedule import Deed, Down
 from tests.soak.labs_schedule import PEOPLE
 from tests.soak.listener import DEPOSIT, END, NEWS, effects_of, rows_of
-from tests.soak.patience import holds_at_last
+from tests.soak.patience import given_up
 from tests.soak.person import Person
 from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_log, judge_up
 
@@ -151,9 +151,10 @@ class LabsRun:
         return not self.publishing and len(effects_of(self.file)) >= everything and all(person.told for person in self.people.values())
 
     async def _wait(self, holds: Callable[[], bool], otherwise: str) -> bool:
-        if await holds_at_last(holds, self._moved, self._go_on, self.limit):
+        why = await given_up(holds, self._moved, self._go_on, self.limit)
+        if not why:
             return True
-        self.result.broken["stuck"] = f"{otherwise}: {self._moved()}, {self.lab!r}"
+        self.result.broken["stuck"] = f"{otherwise}, {why}: {self._moved()}, {self.lab!r}"
         return False
 
     async def _go_on(self) -> None:

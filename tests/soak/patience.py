@@ -8,8 +8,8 @@ AT_MOST = 300.0
 """Seconds, after which what still moves is said to get nowhere."""
 
 
-async def holds_at_last(holds: Callable[[], bool], moved: Callable[[], Any], go_on: Callable[[], Awaitable[None]], limit: float) -> bool:
-    """Wait until it holds. False: `moved` has said the same for `limit` seconds, or it took too long. Meanwhile `go_on` is repeated."""
+async def given_up(holds: Callable[[], bool], moved: Callable[[], Any], go_on: Callable[[], Awaitable[None]], limit: float) -> str:
+    """Wait until it holds, and say "", or why nobody waits any longer: `moved` says the same for long. Meanwhile `go_on` is repeated."""
     clock = asyncio.get_running_loop().time
     before, since, end = moved(), clock(), clock() + AT_MOST
     while not holds():
@@ -17,6 +17,8 @@ async def holds_at_last(holds: Callable[[], bool], moved: Callable[[], Any], go_
         now = moved()
         if now != before:
             before, since = now, clock()
-        if clock() > min(since + limit, end):
-            return False
-    return True
+        if clock() > since + limit:
+            return f"nothing has moved for {limit:g} s"
+        if clock() > end:
+            return f"it still moves, but is not at its end after {AT_MOST:g} s"
+    return ""

@@ -18,7 +18,7 @@ from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.server import Server
 from tests.folders import folder_in_memory
 from tests.ports import quiet_port
-from tests.soak.patience import holds_at_last
+from tests.soak.patience import given_up
 from tests.soak.schedule import Schedule, Step
 from tests.soak.storm_judge import FALSE, GONE, LOST, REORDERED, TWICE, UNKNOWN, UNTOLD
 from tests.soak.watched_link import WatchedLink
@@ -251,8 +251,8 @@ class Run:
         def moved() -> Any:
             return self.handled, sum(delivery.fate is None for _, delivery in self.deliveries)
 
-        if not await holds_at_last(lambda: self._connecting.done() and self.client.settled, moved, go_on, LIMIT):
-            self.result.stuck = f"waiting {self.client.waiting}, under way {self.client.under_way}, {self.client.state}"
+        if why := await given_up(lambda: self._connecting.done() and self.client.settled, moved, go_on, LIMIT):
+            self.result.stuck = f"{why}: waiting {self.client.waiting}, under way {self.client.under_way}, {self.client.state}"
         if self._connecting.done():
             await self._connecting
 

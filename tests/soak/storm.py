@@ -15,7 +15,7 @@ from tests.soak.down_judge import Rows
 from tests.soak.down_schedule import Deed
 from tests.soak.finn import Finn
 from tests.soak.listener import END, EVENTS, EVERY, PATIENT, Listener, effects_of, rows_of
-from tests.soak.patience import holds_at_last
+from tests.soak.patience import given_up
 from tests.soak.storm_judge import PUBLISHED, Tally, design_down, design_up, judge_down, judge_flashes, judge_log, judge_up
 from tests.soak.storm_schedule import CLIENTS, CREW, FINN, Storm
 
@@ -173,10 +173,11 @@ class StormRun:
         return self._settled() and all(each.has(END) for each in clients) and END in effects_of(self.finn.store)
 
     async def _wait(self, holds: Any, otherwise: str) -> bool:
-        if await holds_at_last(holds, self._moved, self._go_on, self.limit):
+        why = await given_up(holds, self._moved, self._go_on, self.limit)
+        if not why:
             return True
         crew = {name: (each.client.state, each.client.offset, each.settled, each.has(END)) for name, each in self.crew.items()}
-        self.result.broken["stuck"] = f"{otherwise}: the server is at {self.busy}, {crew}, finn {self.finn.settled} {self.finn.moved}"
+        self.result.broken["stuck"] = f"{otherwise}, {why}: the server is at {self.busy}, {crew}, finn {self.finn.settled, self.finn.moved}"
         return False
 
     def _moved(self) -> Any:
