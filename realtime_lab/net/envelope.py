@@ -4,7 +4,8 @@
                        the application's own keys stay beside it. A peer without our key may give {"offset": 9}, as the page has it.
                        "batch": true: it understands the event "batch", which carries many (batch.py)
     client to server   {"id": "c:7", "data": ...}; {"data": ...} without a number; {"id": "c:7", "gone": true} is a tombstone
-    the answer         {"ok": true, "result", "offset"} or {"ok": false, "error", "retryable"}; "expected": a gap, "duplicate": a repeat
+    the answer         {"ok": true, "result", "offset"} or {"ok": false, "error", "retryable"}; "expected": a gap, "duplicate": a repeat,
+                       "forgotten": a repeat of which nobody knows any more whether it was applied
     server to client   {"id": 9, "data": ...}, a stored event at offset 9; and once, first of all, the event "session":
                        {"epoch": "e", "offset": 9, "recovered": true, "reason": ""}
 
@@ -72,6 +73,7 @@ class Reply:
     error: str = ""
     retryable: bool = False
     gap: bool = False
+    forgotten: bool = False
 
 
 def announce(auth: Any, peer: Peer) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def reply(answer: tuple[Any, ...]) -> Reply:
     value = answer[0] if len(answer) == 1 else (answer or None)
     if isinstance(value, dict) and isinstance(value.get("ok"), bool):
         if value["ok"]:
-            return Reply(True, value.get("result"))
+            return Reply(True, value.get("result"), forgotten=value.get("forgotten") is True)
         error = str(value.get("error", "the server refused it"))
         return Reply(False, error=error, retryable=value.get("retryable") is True, gap="expected" in value)
     return Reply(True, value)

@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from realtime_lab.history.journal import NOT_ASKED
 from realtime_lab.net.connection import Connection
@@ -131,7 +131,8 @@ class Again:
         self._together: Together | None = None
         self._connection: Connection | None = None
         self._items: dict[int, Item] = {}
-        self._results: dict[int, Any] = {}
+        self._fates: dict[int, Fate] = {}
+        """Of what is acknowledged, where there is more to be told."""
 
     @property
     def room(self) -> float:
@@ -186,8 +187,7 @@ class Again:
                 case TimedOut(_, attempt):
                     self._timed_out(item, attempt)
                 case Settle(n, outcome, reason):
-                    plain = outcome == "acked" and n not in self._results
-                    item.tell(ACKED if plain else Fate(outcome, self._results.pop(n, None), reason))
+                    item.tell(self._fates.pop(n, ACKED) if outcome == "acked" else Fate(outcome, reason=reason))
                     if outcome == "unknown":
                         item.bury()
                         self._owner.buried(item)
@@ -210,7 +210,7 @@ class Again:
 
     def _done(self, item: Item) -> None:
         del self._items[item.n]
-        self._results.pop(item.n, None)  # of an acknowledgement that came after it was given up
+        self._fates.pop(item.n, None)  # of an acknowledgement that came after it was given up
         if self._together is None:
             item.forget_tickets()
         else:
@@ -221,8 +221,8 @@ class Again:
         now = _now()
         for item, said in zip(items, every, strict=True):
             if said.ok:
-                if said.result is not None and item.n in self._items:
-                    self._results[item.n] = said.result
+                if (said.result is not None or said.forgotten) and item.n in self._items:
+                    self._fates[item.n] = _fate(said)
                 self._perform(self._retry.acknowledged(item.n, now))
             else:
                 draw = random.random()
@@ -231,6 +231,8 @@ class Again:
 
 
 def _fate(said: Reply) -> Fate:
+    if said.forgotten:
+        return Fate("unknown", reason="it was decided so long ago that the server has forgotten how")
     return Fate("acked", said.result) if said.ok else Fate("rejected", reason=said.error)
 
 

@@ -4,7 +4,7 @@ Source: Socket.IO, "Delivery guarantees" ("assign a unique ID to each event"); t
 a client's numbers have no holes. So the memory of what was applied is one number and the latest answers, however many events there were.
 
     n = last + 1     apply it
-    n <= last        a repeat: the answer of the first time, as far back as answers are kept
+    n <= last        a repeat: the answer of the first time, as far back as answers are kept; further back, that it is forgotten
     n >  last + 1    a gap: refused for now, because an earlier number may still come. To apply it would be to acknowledge
                      that earlier one later as a repeat, although it was never applied: the one fault that nobody would notice
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ANSWERS = 512
-"""Answers kept for each client; as many events can be under way (rules/retry.py)."""
+"""Answers kept for each client; as many events can be under way (rules/retry.py). A client that lost its notes may ask for older ones."""
 
 Answer = Mapping[str, Any]
 
@@ -25,6 +25,9 @@ TOMBSTONE = ""
 """The fingerprint of an event whose sender gave it up."""
 
 GIVEN_UP: Answer = {"ok": False, "error": "its sender had given it up", "retryable": False}
+
+FORGOTTEN: Answer = {"ok": True, "forgotten": True}
+"""It was decided, and nobody knows any more whether it was applied or refused for good."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Ledger:
             return Apply()
         if n > self.last:
             return Gap(self.last + 1)
-        known, answer = self._answers.get(n, (fingerprint, {"ok": True}))
+        known, answer = self._answers.get(n, (fingerprint, FORGOTTEN))
         if TOMBSTONE not in (known, fingerprint) and known != fingerprint:
             return Conflict()
         return Repeat({**answer, "duplicate": True})

@@ -7,8 +7,9 @@ a finite number of retries is not "at least once", only `math.inf` is. Where it 
   server refuses a number before its turn, so their order holds. With a server that does not number, only a window of 1 keeps the order.
 - The window is a range of numbers: nothing leaves that is `window` or more ahead of the first one that is not finished, however many
   between them are. Else the server could forget how it answered the first one before that answer has arrived (rules/dedup.py).
-- A refusal for now narrows the window to the refused event: what is behind it would be refused as too early, again and again. Each event
-  that is sent after that and finished widens it by one (as TCP does: RFC 5681, "slow start").
+- When an event came too early nothing leaves until everything under way is heard of: the answer to the one that is missing may be late,
+  and what left meanwhile would be refused, again and again. Then a part of the window leaves, and each event that is finished lets one
+  more be under way (as TCP does: RFC 5681, "slow start").
 - A late acknowledgement of an earlier try counts. (JavaScript forgets a try with its timeout, so a server that is always slower than the
   timeout is asked again and again, and never believed.)
 - A lost connection ends a try at once; a try that ran into its timeout is repeated after a random, growing wait.
@@ -31,6 +32,9 @@ from realtime_lab.rules import backoff
 
 MAX_WINDOW = 512
 """The server keeps as many answers of a client (rules/dedup.py)."""
+
+AFTER_GAP = 128
+"""So much of the window leaves first after an event came too early."""
 
 
 # Not frozen: some of these are made for each event, and that would take six times as long (measured).
@@ -118,8 +122,6 @@ class _Flight:
     """Under way: when this try is over."""
     rest: float | None = None
     """Waits before its next try."""
-    narrowed: int = 0
-    """How often the window had been narrowed before this try."""
 
 
 class Retry:
@@ -138,9 +140,9 @@ class Retry:
             raise InvalidSetting(f"window={window!r}: give a whole number from 1 to {MAX_WINDOW}.")
         self._tries, self._ack_timeout, self._window = retries + 1, ack_timeout, window
         self._open = window
-        """So much of the window may be sent now."""
-        self._narrowed = 0
-        """How often it was narrowed."""
+        """So much of the window may be under way now."""
+        self._too_early = False
+        """Did an event come too early, and is something else still under way?"""
         self._delays = {"initial": delay, "maximum": delay_max}
         self._flights: dict[int, _Flight] = {}
         """The window, in the order of the numbers."""
@@ -181,7 +183,7 @@ class Retry:
     def disconnected(self) -> list[Effect]:
         """The connection is gone, and with it every acknowledgement that was to come."""
         self._connected = False
-        self._open = self._window
+        self._open, self._too_early = self._window, False
         effects: list[Effect] = []
         for flight in self._flights.values():
             flight.deadline = flight.rest = None
@@ -205,10 +207,9 @@ class Retry:
             return []  # the refusal of an earlier try: the next one waits already
         self._wait(flight)
         if gap and n != self.first:
-            flight.tries -= 1  # nobody looked at it; it follows the one that is missing, of which nothing has been heard yet
-            self._narrow(1)
+            flight.tries -= 1  # nobody looked at it; it follows the one that is missing
+            self._too_early = True
             return self._send(now)
-        self._narrow(n - (self.first or 0) + 1)
         effects = self._give_up(flight, reason)
         if not effects:
             flight.rest = now + backoff.delay(flight.tries, draw, **self._delays)
@@ -232,7 +233,9 @@ class Retry:
         if not self._connected:
             return None
         times = [flight.deadline for flight in islice(self._under_way.values(), 1)]
-        times += [flight.rest for flight in islice(self._waiting, 1)]  # it holds back the others, however soon their own wait is over
+        if not self._too_early:
+            first = islice(self._waiting, 1)  # it holds back the others, however soon their own wait is over
+            times += [flight.rest for flight in first if flight.n < self._end]
         return min((time for time in times if time is not None), default=None)
 
     # -- how it decides -------------------------------------------------------------------------------------------------------------
@@ -242,7 +245,11 @@ class Retry:
         effects: list[Effect] = []
         if not self._waiting:  # mostly, when an acknowledgement comes
             return effects
-        end = (self.first or 0) + self._open
+        if self._too_early:
+            if self._under_way:
+                return effects
+            self._open, self._too_early = min(AFTER_GAP, self._window), False
+        end = self._end
         while self._waiting and self._connected:
             flight = self._waiting[0]
             if flight.n >= end or (flight.rest is not None and flight.rest > now):
@@ -251,19 +258,19 @@ class Retry:
             self._under_way[flight.n] = flight
             flight.rest, flight.deadline = None, now + self._ack_timeout
             flight.tries += 1
-            flight.narrowed = self._narrowed
             effects.append(Send(flight.n, flight.tries, flight.gone))
         return effects
+
+    @property
+    def _end(self) -> int:
+        """From this number on nothing may leave."""
+        return (self.first or 0) + self._open
 
     def _wait(self, flight: _Flight) -> None:
         """It is under way no more, and waits in its place."""
         flight.deadline = None
         del self._under_way[flight.n]
         insort(self._waiting, flight, key=_number)
-
-    def _narrow(self, to: int) -> None:
-        self._open = to
-        self._narrowed += 1
 
     def _give_up(self, flight: _Flight, reason: str) -> list[Effect]:
         if flight.gone or flight.tries < self._tries:
@@ -278,8 +285,8 @@ class Retry:
             return []
         if self._under_way.pop(n, None) is None:
             self._waiting.remove(flight)
-        if flight.narrowed == self._narrowed:
-            self._open = min(self._open + 1, self._window)
+        if self._open < self._window:
+            self._open += 1
         known = [] if flight.gone else [Settle(n, outcome, reason)]
         return [*known, Done(n), *self._send(now)]
 

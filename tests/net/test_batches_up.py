@@ -314,6 +314,34 @@ async def test_a_client_with_a_store_goes_on_where_it_was(tmp_path: Path) -> Non
         assert len(packets(it)) < 20
 
 
+@pytest.mark.parametrize("batch", [True, False])
+async def test_a_rejection_that_the_server_has_forgotten_is_not_told_to_be_a_success(tmp_path: Path, batch: bool) -> None:
+    """The process ended before it had noted that it was rejected, and so much was decided since that its answer is gone."""
+    async with deduping(tmp_path) as it:
+        account(it)
+        store = tmp_path / "alice.db"
+        options = {**BATCH, "store": store, "batch": batch}
+
+        @it.server.on("forbidden")
+        async def forbidden(sid: str, data: int) -> None:
+            raise Rejected("never")
+
+        first = await it.connected(**{**options, "batch": True})
+        forbid, *deposits = [first.emit("forbidden", 7), *(first.emit("deposit", n) for n in range(ANSWERS + 1))]
+        assert (await forbid).outcome == "rejected"
+        assert set(await fates(deposits)) == {"acked"}
+        await first.close()
+        with sqlite3.connect(store) as database:
+            add = "INSERT INTO store_events (n, event, body, attachments) VALUES (?, ?, ?, NULL)"
+            database.executemany(add, [(1, "forbidden", "7"), (2, "deposit", "0"), (ANSWERS + 2, "deposit", str(ANSWERS))])
+        database.close()
+        second = await it.connected(**options)
+        await until(lambda: second.settled)
+        settled = [(event.reason, "forgotten" in event.text) for event in it.of("settled")]
+        assert settled[-3:] == [("unknown", True), ("unknown", True), ("acked", False)]
+        assert await rows(it) == [*range(ANSWERS + 1)]
+
+
 async def test_what_was_given_up_leaves_its_place_in_a_batch(tmp_path: Path) -> None:
     async with deduping(tmp_path) as it:
         client = await greeted(it, max_age=0.05)

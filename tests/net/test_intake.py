@@ -155,14 +155,14 @@ async def test_an_answer_is_given_again_as_it_was_also_after_a_restart_and_a_ref
         assert await rows(it) == [5]  # what the refusing handler had written is rolled back
 
 
-async def test_an_answer_older_than_512_is_only_known_to_be_a_repeat(tmp_path: Path) -> None:
+async def test_an_answer_older_than_512_is_known_to_be_forgotten(tmp_path: Path) -> None:
     async with deduping(tmp_path, group=1) as it:
         it.server.on("double")(lambda sid, n: 2 * n)
         async with by_hand(it) as client:
             for n in range(1, 515):
                 assert await client.call("double", {"id": f"hand:{n}", "data": n}) == {"ok": True, "result": 2 * n}
             assert await client.call("double", {"id": "hand:3", "data": 3}) == {"ok": True, "result": 6, "duplicate": True}
-            assert await client.call("double", {"id": "hand:2", "data": 2}) == {"ok": True, "duplicate": True}
+            assert await client.call("double", {"id": "hand:2", "data": 2}) == {"ok": True, "forgotten": True, "duplicate": True}
 
 
 async def test_ids_of_another_client_and_malformed_envelopes_are_refused(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ async def test_a_budget_used_up_by_timeouts_is_unknown_with_the_reason_and_the_n
         assert sent.fate == fate  # although its acknowledgement came in the end
         assert following.fate is not None
         assert [event.reason for event in it.of("settled", "alice")] == ["unknown", following.fate.outcome]
-        assert again(client)._results == {}
+        assert again(client)._fates == {}
 
 
 async def test_without_a_retry_left_a_break_is_known_at_once_and_not_at_the_timeout(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_a_late_acknowledgement_of_what_was_given_up_leaves_nothing_behind
         await until(lambda: it.of("handled", "server"))
         it.link.resume()
         await until(lambda: client.settled)
-        assert again(client)._results == again(client)._items == {}
+        assert again(client)._fates == again(client)._items == {}
 
 
 async def test_a_client_speaks_of_itself_beside_the_auth_of_its_application() -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 SAME_EVERY_TIME = settings(
-    max_examples=300,
+    max_examples=600,
     stateful_step_count=25,
     derandomize=True,
     database=None,

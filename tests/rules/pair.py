@@ -175,6 +175,8 @@ class Client:
         self.restored = set(self.rows)
         """An earlier run may have sent these."""
         self.told_now: set[int] = set()
+        self.forgotten: set[int] = set()
+        """Of these the server says that it has forgotten what became of them."""
         self.buffer = self.rules.buffer.SendBuffer(limit=options.limit, max_age=options.max_age, tombstones=True)
         self.retry = self.rules.retry.Retry(
             retries=options.retries, ack_timeout=ACK_TIMEOUT, window=options.window, delay=options.delay, delay_max=4.0
@@ -206,6 +208,8 @@ class Client:
         assert self.link is not None
         n, answer = self.link.down.popleft()
         if answer["ok"]:
+            if answer.get("forgotten"):
+                self.forgotten.add(n)
             effects = self.retry.acknowledged(n, now)
         else:
             gap = "expected" in answer
@@ -252,7 +256,7 @@ class Client:
             if isinstance(effect, rule.Send):
                 self.send(n, effect)
             elif isinstance(effect, rule.Settle):
-                self.tell(n, effect.outcome)
+                self.tell(n, "unknown" if effect.outcome == "acked" and n in self.forgotten else effect.outcome)
                 if effect.outcome == "unknown":
                     self.bury(n)
             elif isinstance(effect, rule.Done):

@@ -7,6 +7,7 @@ resting     the next try may not start before `until`
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -14,9 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from realtime_lab.rules import retry
+from tests.rules.mutation import loaded
 
 TIMEOUT = 2.0
 MAXIMUM = 4.0
+AFTER_GAP = 1
+"""So small that windows of these games are larger."""
+Said = Literal["later", "gap", "acked", "never"]
 DRAWS = st.sampled_from([0.25, 0.75, 0.0])
 
 
@@ -27,14 +32,12 @@ class Flight:
     tries: int = 0
     state: Literal["ready", "under way", "resting"] = "ready"
     until: float = 0.0
-    narrowed: int = 0
-    """How many refusals had narrowed the window when it was sent."""
 
 
 class RetryMachine(RuleBasedStateMachine):
     """`rule_module`: the rule under test, or a mutant of it."""
 
-    rule_module: ModuleType = retry
+    rule_module: ModuleType = loaded(Path(retry.__file__))
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,11 +45,17 @@ class RetryMachine(RuleBasedStateMachine):
         self.flights: list[Flight] = []
         self.told: set[int] = set()
 
-    @initialize(retries=st.sampled_from([math.inf, 2, 1, 0]), window=st.sampled_from([3, 2, 4, 1]), delay=st.sampled_from([1.0, 1.0, 0.0]))
-    def start(self, retries: float, window: int, delay: float) -> None:
+    @initialize(
+        retries=st.sampled_from([math.inf, 2, 1, 0]), window=st.sampled_from([3, 2, 4, 1]), delay=st.sampled_from([1.0, 1.0, 0.0]),
+        connected=st.sampled_from([True, True, False]),
+    )  # fmt: skip
+    def start(self, retries: float, window: int, delay: float, connected: bool) -> None:
+        self.rule_module.AFTER_GAP = AFTER_GAP  # type: ignore[attr-defined]  # a copy of its own
         self.limit, self.window, self.delay = retries + 1, window, delay
-        self.open, self.narrowed = window, 0
+        self.open, self.too_early = window, False
         self.retry = self.rule_module.Retry(retries=retries, ack_timeout=TIMEOUT, window=window, delay=delay, delay_max=MAXIMUM)
+        if connected:
+            self.connect()
 
     # -- what happens ---------------------------------------------------------------------------------------------------------------
 
@@ -67,7 +76,7 @@ class RetryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connected)
     @rule()
     def disconnect(self) -> None:
-        self.connected, self.open = False, self.window
+        self.connected, self.open, self.too_early = False, self.window, False
         expected = []
         for flight in self.flights:
             flight.state = "ready"
@@ -76,8 +85,16 @@ class RetryMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.n)
     @rule(which=st.integers(0, 4), said=st.sampled_from(["later", "gap", "acked", "never"]), draw=DRAWS)
-    def answer(self, which: int, said: Literal["later", "gap", "acked", "never"], draw: float) -> None:
-        n = self.pick(which)
+    def answer(self, which: int, said: Said, draw: float) -> None:
+        self.hear(self.pick(which), said, draw)
+
+    @precondition(lambda self: len(self.flights) > 1)
+    @rule(every=st.lists(st.sampled_from(["acked", "later", "later", "gap", "gap"]), min_size=2, max_size=4), draw=DRAWS)
+    def answer_some_together(self, every: list[Said], draw: float) -> None:
+        for n, said in zip([flight.n for flight in self.flights], every, strict=False):
+            self.hear(n, said, draw)
+
+    def hear(self, n: int, said: Said, draw: float) -> None:
         flight = next((flight for flight in self.flights if flight.n == n), None)
         if said == "acked":
             self.same(self.retry.acknowledged(n, self.now), self.finish(flight, "acked"))
@@ -138,10 +155,8 @@ class RetryMachine(RuleBasedStateMachine):
         """Of a try that is over already a refusal says nothing new."""
         if flight is None or flight.state != "under way":
             return []
-        self.narrowed += 1
-        self.open = 1 if gap else flight.n - self.flights[0].n + 1
         if gap and flight is not self.flights[0]:
-            flight.state, flight.tries = "ready", flight.tries - 1
+            flight.state, flight.tries, self.too_early = "ready", flight.tries - 1, True
             return []
         return self.missed(flight, draw)
 
@@ -149,18 +164,21 @@ class RetryMachine(RuleBasedStateMachine):
         if flight is None:
             return []
         self.flights.remove(flight)
-        self.open = min(self.window, self.open + (flight.narrowed == self.narrowed))
+        self.open = min(self.window, self.open + 1)
         return [*([] if flight.gone else [("settle", flight.n, outcome)]), ("done", flight.n)]
 
     def leaving(self) -> list[tuple[Any, ...]]:
-        """Everything up to the first that still rests, as far as the window is open."""
+        """Everything up to the first that still rests, as far as the window is open; after a gap nothing while anything is under way."""
+        if self.too_early and not any(flight.state == "under way" for flight in self.flights):
+            self.open, self.too_early = min(AFTER_GAP, self.window), False
+        if self.too_early:
+            return []
         expected: list[tuple[Any, ...]] = []
         for flight in self.flights if self.connected else []:
             if (flight.state == "resting" and flight.until > self.now) or flight.n >= self.flights[0].n + self.open:
                 break
             if flight.state != "under way":
                 flight.state, flight.until, flight.tries = "under way", self.now + TIMEOUT, flight.tries + 1
-                flight.narrowed = self.narrowed
                 expected.append(("send", flight.n, flight.tries, flight.gone))
         return expected
 
@@ -195,5 +213,8 @@ class RetryMachine(RuleBasedStateMachine):
     def the_timer_is_armed_exactly_while_time_matters(self) -> None:
         if hasattr(self, "retry"):
             times = [flight.until for flight in self.flights if flight.state == "under way"]
-            times += [flight.until for flight in self.flights if flight.state == "resting"][:1]
+            if not self.too_early:  # else the end of a rest changes nothing, and neither does that of one beyond the window
+                end = self.flights[0].n + self.open if self.flights else 0
+                waiting = [flight for flight in self.flights if flight.state != "under way"]
+                times += [flight.until for flight in waiting[:1] if flight.state == "resting" and flight.n < end]
             assert self.retry.next_deadline() == (min(times, default=None) if self.connected else None)

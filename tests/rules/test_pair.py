@@ -53,6 +53,24 @@ def test_a_lost_acknowledgement_happens_twice_without_a_ledger_and_once_with_it(
     assert w.client.told == {1: "acked"}
 
 
+def test_a_refusal_that_the_server_has_forgotten_is_not_told_to_be_a_success() -> None:
+    """The process ends before it has noted that the first one is finished, and so much was decided since that its answer is gone."""
+    w = world(window=5)
+    w.emit(3)
+    w.arrive_up(1, "never")
+    w.arrive_up(2)
+    w.server.commit()
+    w.arrive_down(3)
+    assert w.client.told == {1: "rejected", 2: "acked", 3: "acked"}
+    w.emit(5)
+    w.arrive_up(5)
+    w.server.commit()
+    w.client.restart(w.now, lost=3)
+    w.heal()
+    assert w.server.effects == [2, 3, 4, 5, 6, 7, 8]
+    assert w.client.told == {1: "unknown"} | dict.fromkeys(range(3, 9), "acked") | {2: "unknown", 3: "unknown"}
+
+
 @pytest.mark.parametrize(("numbered", "effects"), [(False, [2, 1]), (True, [1, 2])])
 def test_a_refusal_for_now_reorders_a_window_without_numbers_and_not_with_them(numbered: bool, effects: list[int]) -> None:
     w = world(numbered=numbered, window=2)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from realtime_lab.errors import InvalidSetting
-from realtime_lab.rules.retry import MAX_WINDOW, Done, Retry, Send, Settle, TimedOut
+from realtime_lab.rules.retry import AFTER_GAP, MAX_WINDOW, Done, Retry, Send, Settle, TimedOut
 from tests.examples import examples
 from tests.rules.retry_machine import RetryMachine
 
@@ -66,8 +66,7 @@ def test_what_rests_holds_back_what_follows_it_and_no_timer_rings_in_vain() -> N
     assert retry.add(3, 0.0) == []
     assert retry.next_deadline() == 0.75, "at 0.25 nothing could leave"
     assert retry.tick(0.25, 0.5) == []
-    assert retry.tick(0.75, 0.5) == [Send(1, 2), Send(2, 2)]
-    assert retry.acknowledged(1, 0.8)[2:] == [Send(3, 1)]
+    assert retry.tick(0.75, 0.5) == [Send(1, 2), Send(2, 2), Send(3, 1)]
 
 
 def test_a_late_acknowledgement_counts_and_releases_what_was_held_back() -> None:
@@ -149,8 +148,7 @@ def test_a_gap_costs_no_try_because_nobody_looked_at_the_event() -> None:
     assert retry.refused(1, 0.1, "busy", draw=0.5, retryable=True) == []
     assert retry.refused(2, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
     assert retry.tries == {1: 1, 2: 0}
-    assert retry.tick(0.6, 0.5) == [Send(1, 2)]
-    assert retry.acknowledged(1, 0.7) == [Settle(1, "acked"), Done(1), Send(2, 1)]
+    assert retry.tick(0.6, 0.5) == [Send(1, 2), Send(2, 1)]
 
 
 def test_a_gap_behind_an_event_that_is_under_way_waits_until_that_is_heard_of() -> None:
@@ -160,31 +158,75 @@ def test_a_gap_behind_an_event_that_is_under_way_waits_until_that_is_heard_of() 
     assert retry.acknowledged(1, 0.2) == [Settle(1, "acked"), Done(1), Send(2, 1)]
 
 
-def test_after_a_refusal_for_now_one_leaves_alone_and_each_that_is_finished_lets_two_follow() -> None:
-    retry = started(12, window=12)
-    assert retry.acknowledged(1, 0.1)[-1] == Done(1)
+def test_after_a_gap_no_timer_rings_for_what_may_not_leave() -> None:
+    """It would ring again at once, for as long as it may not."""
+    retry = started(3, window=3, delay=1.0)
+    assert retry.refused(2, 0.1, "busy", draw=0.5, retryable=True) == []
+    assert retry.next_deadline() == 0.6
+    assert retry.refused(3, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.next_deadline() == 2.0, "when the first one is overdue"
+
+
+def test_no_timer_rings_for_what_rests_beyond_the_open_part_of_the_window() -> None:
+    retry = started(AFTER_GAP + 1, window=AFTER_GAP + 1, delay=1.0)
+    assert retry.refused(1, 0.1, "busy", draw=0.5, retryable=True) == []
+    assert retry.refused(AFTER_GAP + 1, 0.1, "busy", draw=0.75, retryable=True) == []
+    for n in range(2, AFTER_GAP + 1):
+        assert retry.refused(n, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.next_deadline() == 0.6, "the first one's rest"
+    assert [effect.n for effect in retry.tick(0.6, 0.5) if isinstance(effect, Send)] == [*range(1, AFTER_GAP + 1)]
+    assert retry.next_deadline() == 2.6, "the rest of the last one is over sooner, and it may not leave then"
+
+
+def after_a_gap(window: int) -> Retry:
+    """Events from 2 on wait, of a full window; the next send is the first after the gap."""
+    retry = started(window, window=window)
     assert retry.refused(2, 0.1, "busy", draw=0.5, retryable=True) == [Send(2, 2)]
-    for n in range(3, 13):
-        assert retry.refused(n, 0.2, "gap", draw=0.5, retryable=True, gap=True) == []
-    assert retry.acknowledged(2, 0.3) == [Settle(2, "acked"), Done(2), Send(3, 1)], "its second try left before the others were refused"
-    assert retry.acknowledged(3, 0.4)[2:] == [Send(4, 1), Send(5, 1)]
-    assert retry.acknowledged(4, 0.5)[2:] == [Send(6, 1), Send(7, 1)]
-    assert retry.acknowledged(5, 0.6)[2:] == [Send(8, 1), Send(9, 1)]
+    for n in range(3, window + 1):
+        assert retry.refused(n, 0.1, "gap", draw=0.5, retryable=True, gap=True) == []
+    assert retry.acknowledged(1, 0.2) == [Settle(1, "acked"), Done(1)], "2 is under way, for the second time"
+    return retry
 
 
-def test_a_refusal_for_now_does_not_keep_back_what_is_before_it() -> None:
-    """Of a server that does not number, any event may be refused."""
+def test_after_a_gap_a_part_of_the_window_leaves_and_each_that_is_finished_lets_one_more_be_under_way() -> None:
+    retry = after_a_gap(MAX_WINDOW)
+    first = [Send(n, 1) for n in range(3, 3 + AFTER_GAP)]
+    assert retry.acknowledged(2, 0.3) == [Settle(2, "acked"), Done(2), *first]
+    end = 3 + AFTER_GAP
+    assert retry.acknowledged(3, 0.4)[2:] == [Send(end, 1), Send(end + 1, 1)]
+    assert retry.refused(4, 0.4, "never", draw=0.5, retryable=False)[2:] == [Send(end + 2, 1), Send(end + 3, 1)]
+
+
+def test_the_window_grows_to_its_size_and_no_further() -> None:
+    retry = after_a_gap(AFTER_GAP + 2)
+    assert len(retry.acknowledged(2, 0.3)[2:]) == AFTER_GAP
+    last = AFTER_GAP + 2
+    for n in range(3, 10):
+        assert [effect.n for effect in retry.acknowledged(n, 0.4) if isinstance(effect, Send)] == []
+        last += 1
+        assert retry.add(last, 0.4) == [Send(last, 1)]
+
+
+def test_a_window_that_is_smaller_leaves_whole() -> None:
+    retry = after_a_gap(4)
+    assert retry.acknowledged(2, 0.3)[2:] == [Send(3, 1), Send(4, 1)]
+    assert retry.add(5, 0.3) == [Send(5, 1)]
+
+
+def test_a_refusal_alone_does_not_hold_back_what_others_are_under_way_for() -> None:
+    """Of a server that does not number any event may be refused, and another one's handler hang."""
     retry = started(4, window=4)
-    retry.tick(2.0, 0.5)
-    assert retry.refused(3, 2.1, "busy", draw=0.5, retryable=True) == [Send(3, 3)]
-    assert retry.acknowledged(1, 2.2) == [Settle(1, "acked"), Done(1)]
+    for n in (4, 3, 2):
+        assert retry.refused(n, 0.1, "busy", draw=0.5, retryable=True) == [Send(n, 2)]
+    assert retry.acknowledged(3, 0.2) == [Settle(3, "acked"), Done(3)]
 
 
 def test_a_new_connection_opens_the_whole_window() -> None:
     retry = started(3, window=3, delay=1.0)
-    retry.refused(1, 0.1, "busy", draw=0.5, retryable=True)
+    retry.refused(3, 0.1, "gap", draw=0.5, retryable=True, gap=True)
     retry.disconnected()
-    assert retry.connected(0.2) == [Send(1, 2), Send(2, 2), Send(3, 2)]
+    assert retry.connected(0.2) == [Send(1, 2), Send(2, 2), Send(3, 1)]
+    assert retry.next_deadline() == 2.2
 
 
 def test_a_gap_before_the_first_event_costs_a_try_so_that_it_cannot_go_on_for_ever() -> None:
