@@ -75,7 +75,12 @@ class Message:
         return sum(not copy.tombstone for copy in self.copies)
 
     def settle(self, reason: str, text: str) -> None:
-        """Its sender was told its fate; `text` says more. It keeps nothing of it and waits for nothing any more."""
+        """Its sender was told its fate; `text` says more. It keeps nothing of it and waits for nothing any more.
+
+        What it was told before it started anew is not taken back if then nobody knows any more.
+        """
+        if reason == "unknown" and self.settled in ("acked", "rejected"):
+            reason, text = self.settled, ""
         self.kept, self.settled = False, reason
         self.unanswered = reason == "unknown" and text not in ("", NOT_ASKED)
         for copy in self.copies:

@@ -232,7 +232,7 @@ class Again:
 
 def _fate(said: Reply) -> Fate:
     if said.forgotten:
-        return Fate("unknown", reason="it was decided so long ago that the server has forgotten how")
+        return Fate("unknown", reason="the server does not know any more what became of it")
     return Fate("acked", said.result) if said.ok else Fate("rejected", reason=said.error)
 
 

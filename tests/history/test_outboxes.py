@@ -21,7 +21,7 @@ def test_a_message_lies_on_one_pile_which_says_how_often_it_was_sent() -> None:
     assert piles(outboxes, first) == {"waiting": ["#2"], "under way": ["#1"]}
     sent(first)
     assert piles(outboxes, first) == {"waiting": ["#2"], "under way": ["#1 (try 2)"]}
-    for told in ("acked", "rejected", "unknown"):
+    for told in ("unknown", "acked", "rejected"):
         first.settle(told, "")
         assert piles(outboxes, first) == {"waiting": ["#2"], told: ["#1"]}
     first.settled = ""  # thrown away: it was told nothing
