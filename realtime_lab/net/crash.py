@@ -34,6 +34,8 @@ class CrashPoint:
         """Not set: something is on its way out, and the process ends as soon as it has left. Until then nothing more is begun: whether it
         still were would be left to chance."""
         self._calm.set()
+        self._queue = asyncio.Lock()
+        """For those who wait for that: who comes when it is set has not waited, and is behind them."""
 
     def order(self, at: str | None, nth: int, *, with_log: bool) -> None:
         """Crash now (at=None), or when the nth event comes to this point. Raises UnknownFault."""
@@ -74,7 +76,8 @@ class CrashPoint:
         `emitted` returns when everything that was emitted until now has left.
         """
         if point == "before_apply":
-            await self._calm.wait()
+            async with self._queue:
+                await self._calm.wait()
         if point != self.at:
             return
         self._left -= 1

@@ -124,18 +124,19 @@ class Run:
         """Handle a packet, and give the answer that is to be sent now.
 
         If a crash is to come before the news of one event, chance must not decide who still hears of the event before it. So they are
-        taken one by one then, and everybody is told of each before the next one begins.
+        taken one by one then, and everybody is told of each before the next one begins. What comes when the crash was taken back stays
+        behind those that still wait for their turn.
         """
-        if self._crash.at not in BEFORE_NEWS:
-            answer = await receive()
-            await self._reached("before_ack")
-            return answer
         async with self._alone:
-            answer = await receive()
-            await self._reached("before_ack")
-            while not self.guests.have_been_told:  # noqa: ASYNC110  # it takes about a millisecond, and only before a crash
-                await asyncio.sleep(0.001)
-            return answer
+            if self._crash.at in BEFORE_NEWS:
+                answer = await receive()
+                await self._reached("before_ack")
+                while self._crash.at in BEFORE_NEWS and not self.guests.have_been_told:  # noqa: ASYNC110  # about a millisecond
+                    await asyncio.sleep(0.001)
+                return answer
+        answer = await receive()
+        await self._reached("before_ack")
+        return answer
 
     async def _reached(self, point: str) -> None:
         await self._crash.reached(point, self._emitted_has_left)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from realtime_lab.net.crash import CRASHES, IN_THE_LOG
+from realtime_lab.net.crash import CRASHES, IN_THE_LOG, CrashPoint
 from realtime_lab.net.event_log import EventLog
 from realtime_lab.net.event_reader import Page
+from realtime_lab.net.packets import ignore
 from realtime_lab.net.server import Server
 from tests.net.harness import CHAT, RETRIES, Stack, deduping, stack, until
 
@@ -337,3 +338,47 @@ async def test_nobody_gets_the_port_of_a_server_that_has_crashed_and_nobody_can_
         with socket.socket() as stranger:
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             stranger.bind(("127.0.0.1", port))
+
+
+async def test_what_comes_when_a_crash_is_taken_back_stays_behind_what_waits_for_its_turn(tmp_path: Path) -> None:
+    """Events are taken one by one while a crash is ordered. Those that wait then were sent earlier (measured: they were overtaken)."""
+    async with stack(log=EventLog(tmp_path / "log.db", synchronous="OFF")) as it:
+        order: list[int] = []
+        goes_on = asyncio.Event()
+
+        @it.server.on("note")
+        async def note(sid: str, n: int) -> None:
+            if n == 1:
+                await goes_on.wait()
+            order.append(n)
+
+        client = await it.connected(ack_timeout=10.0)
+        it.server.crash(at="after_commit", nth=100)
+        sent = [client.emit("note", n) for n in (1, 2, 3)]
+        await until(lambda: (guest := it.server._run.guests.guest(client.sid)) and guest.arrived == 3)
+        it.server.disarm()
+        sent += [client.emit("note", n) for n in (4, 5)]
+        await until(lambda: (guest := it.server._run.guests.guest(client.sid)) and guest.arrived == 5)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        goes_on.set()
+        assert [(await each).outcome for each in sent] == ["acked"] * 5
+        assert order == [1, 2, 3, 4, 5]
+
+
+async def test_what_comes_when_an_answer_has_left_is_behind_what_waited_for_that() -> None:
+    point = CrashPoint(ignore, lambda: None)
+    point.order("after_ack", 1, with_log=False)
+    order: list[int] = []
+
+    async def begun(n: int) -> None:
+        await point.reached("before_apply", asyncio.Event().wait)
+        order.append(n)
+
+    with point.leaving():
+        tasks = [asyncio.create_task(begun(n)) for n in (1, 2)]
+        await asyncio.sleep(0)
+        assert order == []
+        tasks.append(asyncio.create_task(begun(3)))
+    await asyncio.gather(*tasks)
+    assert order == [1, 2, 3]

@@ -227,6 +227,9 @@ def test_a_new_connection_opens_the_whole_window() -> None:
     retry.disconnected()
     assert retry.connected(0.2) == [Send(1, 2), Send(2, 2), Send(3, 1)]
     assert retry.next_deadline() == 2.2
+    retry = after_a_gap(MAX_WINDOW)
+    retry.disconnected()
+    assert [effect.n for effect in retry.connected(0.3) if isinstance(effect, Send)] == [*range(2, MAX_WINDOW + 1)]
 
 
 def test_a_gap_before_the_first_event_costs_a_try_so_that_it_cannot_go_on_for_ever() -> None:
