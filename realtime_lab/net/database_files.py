@@ -38,6 +38,9 @@ def translated(path: str, what: str) -> Iterator[None]:
         yield
     except UnicodeEncodeError as error:
         raise NotSerialisable(f"{error.object!r} holds half of a surrogate pair and cannot be stored. Send well-formed text.") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it found, and that is no text any more (measured)
+        clear_frames(error.__traceback__)
+        raise StoreFailed(f"the {what} {path} cannot be used: {BROKEN[sqlite3.SQLITE_CORRUPT]} (SQLite: {error.object!r})") from error
     except sqlite3.Error as error:
         clear_frames(error.__traceback__)  # they hold the cursor, and a statement that failed half-way would keep its old snapshot with it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the high bits say which kind of it

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime_lab.errors import StoreFailed
@@ -180,6 +180,7 @@ def test_a_damaged_store_gives_an_error_or_what_is_true_and_is_still_there(kind:
 
     @settings(max_examples=examples(32), deadline=None)
     @given(damages=DAMAGES)
+    @example(damages=[Damage("", "flip", 0.123046875, b"\x80")])  # what SQLite says of it is no text
     def survives(damages: list[Damage]) -> None:
         shutil.rmtree(bad, ignore_errors=True)
         copied(good, bad)
@@ -197,6 +198,17 @@ def test_a_damaged_store_gives_an_error_or_what_is_true_and_is_still_there(kind:
             assert (bad / "a.db").stat().st_size > 0
 
     survives()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_sqlite_says_of_a_damaged_file_may_be_no_text(kind: str, tmp_path: Path) -> None:
+    fill, use = KINDS[kind]
+    await fill(tmp_path / "a.db", lambda: None)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = CAST(x'43524541544520cc205441' AS TEXT) WHERE type = 'table'")
+    with pytest.raises(StoreFailed, match=r"a\.db cannot be used: .*xcc"):
+        await use(tmp_path / "a.db")
 
 
 @pytest.mark.parametrize("kind", KINDS)
