@@ -40,14 +40,14 @@ def translated(path: str, what: str) -> Iterator[None]:
         raise NotSerialisable(f"{error.object!r} holds half of a surrogate pair and cannot be stored. Send well-formed text.") from error
     except UnicodeDecodeError as error:  # SQLite quotes what it found, and that is no text any more (measured)
         clear_frames(error.__traceback__)
-        raise StoreFailed(f"the {what} {path} cannot be used: {BROKEN[sqlite3.SQLITE_CORRUPT]} (SQLite: {error.object!r})") from error
+        raise _broken(path, what, sqlite3.SQLITE_CORRUPT, repr(error.object)) from error
     except sqlite3.Error as error:
         clear_frames(error.__traceback__)  # they hold the cursor, and a statement that failed half-way would keep its old snapshot with it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the high bits say which kind of it
         if code in IN_USE:
             raise _in_use(path, what) from error
         if code in BROKEN:
-            raise StoreFailed(f"the {what} {path} cannot be used: {BROKEN[code]} (SQLite: {error})") from error
+            raise _broken(path, what, code, str(error)) from error
         raise
 
 
@@ -116,6 +116,10 @@ def _check_files(path: Path, what: str) -> None:
     for each in (folder, path, Path(f"{path}-lock")):
         if each.exists() and not os.access(each, os.W_OK):
             raise StoreFailed(f"the {what} {path} cannot be written: {each} is read-only. Give this user the right to write to it.")
+
+
+def _broken(path: str, what: str, code: int, said: str) -> StoreFailed:
+    return StoreFailed(f"the {what} {path} cannot be used: {BROKEN[code]} (SQLite: {said})")
 
 
 def _in_use(path: str, what: str) -> StoreInUse:

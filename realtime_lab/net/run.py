@@ -129,11 +129,13 @@ class Run:
         """
         async with self._alone:
             if self._crash.at in BEFORE_NEWS:
-                answer = await receive()
-                await self._reached("before_ack")
+                answer = await self._handle(receive)
                 while self._crash.at in BEFORE_NEWS and not self.guests.have_been_told:  # noqa: ASYNC110  # about a millisecond
                     await asyncio.sleep(0.001)
                 return answer
+        return await self._handle(receive)
+
+    async def _handle(self, receive: Receiving) -> Answer | None:
         answer = await receive()
         await self._reached("before_ack")
         return answer

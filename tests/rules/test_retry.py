@@ -198,13 +198,15 @@ def test_after_a_gap_a_part_of_the_window_leaves_and_each_that_is_finished_lets_
 
 
 def test_the_window_grows_to_its_size_and_no_further() -> None:
-    retry = after_a_gap(AFTER_GAP + 2)
-    assert len(retry.acknowledged(2, 0.3)[2:]) == AFTER_GAP
-    last = AFTER_GAP + 2
-    for n in range(3, 10):
-        assert [effect.n for effect in retry.acknowledged(n, 0.4) if isinstance(effect, Send)] == []
-        last += 1
-        assert retry.add(last, 0.4) == [Send(last, 1)]
+    window = AFTER_GAP + 2
+    retry = after_a_gap(window)
+    assert retry.acknowledged(2, 0.3)[2:] == [Send(n, 1) for n in range(3, window + 1)]
+    for n in (4, 5):
+        assert retry.acknowledged(n, 0.4) == [Settle(n, "acked"), Done(n)], "the first one is 3, still"
+    for n in (window + 1, window + 2):
+        assert retry.add(n, 0.4) == [Send(n, 1)], "it is as large as ever"
+    assert retry.acknowledged(6, 0.5) == [Settle(6, "acked"), Done(6)]
+    assert retry.add(window + 3, 0.5) == []
 
 
 def test_a_window_that_is_smaller_leaves_whole() -> None:
@@ -219,6 +221,10 @@ def test_a_refusal_alone_does_not_hold_back_what_others_are_under_way_for() -> N
     for n in (4, 3, 2):
         assert retry.refused(n, 0.1, "busy", draw=0.5, retryable=True) == [Send(n, 2)]
     assert retry.acknowledged(3, 0.2) == [Settle(3, "acked"), Done(3)]
+    retry = started(4, window=4, delay=1.0)
+    for n in (4, 3, 2):
+        assert retry.refused(n, 0.1, "busy", draw=0.5, retryable=True) == []
+    assert retry.tick(0.6, 0.5) == [Send(2, 2), Send(3, 2), Send(4, 2)], "although the first one is unfinished"
 
 
 def test_a_new_connection_opens_the_whole_window() -> None:
